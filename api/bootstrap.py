@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mangum import Mangum
 
@@ -19,6 +19,7 @@ from api.auth.rate_limits import ClientAddress, RateLimits
 from api.graphql.http import GraphQLApp
 from api.graphql.settings import build_documents
 from api.rest.traced import traced
+from api.services.deletions import delete_due
 from api.services.dependencies import Services
 from api.services.deprecated_uses import DeprecatedUses
 from api.settings import Settings
@@ -49,6 +50,9 @@ if TYPE_CHECKING:
     from api.websocket.gateway_handler import GatewayHandler
     from core.domain.blob import Blob
     from core.queues.base import Queue
+
+
+_LAST_DELETION_SECONDS: Final = 5.0  # reserved for the deletions that begin last
 
 
 class App:
@@ -90,6 +94,10 @@ class Container:
         )
         app = traced(App(self.services, graphql), self.services.tracer)
         return as_lambda_handler(ClientAddress(app))
+
+    def delete_due(self, seconds: float) -> None:
+        """Delete the blobs whose time has come, in this many seconds."""
+        delete_due(self.services, seconds - _LAST_DELETION_SECONDS)
 
     @cached_property
     def gateway_handler(self) -> GatewayHandler:

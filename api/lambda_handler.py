@@ -38,7 +38,9 @@ def container() -> Container:
 
 @aws_lambda.entry
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """Answer an HTTP request or a WebSocket message, or publish the changes of a blob."""
+    """Answer a request or a WebSocket message, publish changes, or, by schedule, delete blobs."""
+    if event.get("source") == "aws.events":
+        return container().delete_due(context.get_remaining_time_in_millis() / 1000)
     if is_subscription_event(event):
         return container().gateway_handler.publish(event, context.aws_request_id)
     if "connectionId" in event["requestContext"]:

@@ -30,6 +30,7 @@ from PIL import Image
 
 from core.domain.blob import ImageType
 from core.domain.errors import PictureRefused, Unavailable
+from core.domain.thumbnail import ThumbnailSize
 from embedded.detection.model import model_at
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
@@ -77,7 +78,7 @@ class Tally:
     def _outcome(self, picture: Picture, seed: int) -> str:
         try:
             if seed % LABELLED_ONE_IN:
-                self._pool.thumbnail(picture)
+                self._pool.thumbnail(picture, ThumbnailSize.LARGE)
             else:
                 self._pool.detect(picture, max_labels=10, min_confidence=55)
         except PictureRefused as refusal:

@@ -74,6 +74,7 @@ class Listing:
     labels: LabelFilter = NO_LABELS
     dates: bool = False
     facts: FactsFilter = NO_CONDITIONS
+    types: tuple[ImageType, ...] = ()
 
     @property
     def goal(self) -> float:
@@ -89,6 +90,8 @@ class Listing:
             f"at least {labels.min_confidence:g}" if labels.min_confidence else "",
             "dates" if self.dates else "",
             *(f"{key} {value}" for key, value in self.facts.metadata),
+            " or ".join(each.name for each in self.types),
+            {None: "", True: "confirmed", False: "not confirmed"}[labels.confirmed],
         ]
         return ", ".join(filter(None, parts)) or "all"
 
@@ -108,10 +111,16 @@ LISTS: Final = [
     Listing(labels=LabelFilter(any=("Cat", "Dog"))),
     Listing(labels=LabelFilter(all=("Animal", "Tree"), none=("Car",))),
     Listing(statuses=("LABELLED",), labels=LabelFilter(none=("Cat",))),
+    Listing(types=(ImageType.JPEG,)),
+    Listing(labels=LabelFilter(all=("Cat",), confirmed=False)),
 ]
 IN_VAIN: Final = [
     Listing(labels=LabelFilter(all=("Animal",), min_confidence=99.99)),
     Listing("OLDEST", labels=LabelFilter(any=("Animal", "Tree", "Dog"), min_confidence=99.99)),
+    Listing(types=(ImageType.TIFF,)),
+    Listing(labels=LabelFilter(all=("Animal",)), types=(ImageType.TIFF,)),
+    Listing(labels=LabelFilter(confirmed=True)),
+    Listing(labels=LabelFilter(all=("Animal",), confirmed=True)),
 ]
 
 
@@ -127,7 +136,9 @@ class Catalogue:
 
     def plan(self, listing: Listing) -> BlobListPlan:
         statuses = tuple(map(BlobStatus, listing.statuses))
-        wanted = BlobFilter(statuses, labels=listing.labels, facts=listing.facts)
+        wanted = BlobFilter(
+            statuses, labels=listing.labels, facts=listing.facts, content_types=listing.types
+        )
         if listing.dates:
             wanted = replace(wanted, created_after=self.part(0.1), created_before=self.part(0.9))
         return plan_blob_list(wanted, BlobOrder(listing.order))

@@ -9,6 +9,7 @@ from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
 from api.auth.sessions import Sessions
 from core.domain.clock import utc_now
+from core.domain.owner import LOCAL_OWNER
 from embedded.url_secrets import UrlSecrets
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from embedded.stores import Stores
     from embedded.thread_pool import ThreadPools
 
-LOCAL_OWNER: Final = "local"
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 
 

@@ -6,6 +6,8 @@ import logging
 import stat
 from typing import TYPE_CHECKING, Final
 
+from core.domain.errors import LabellingError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,10 +17,20 @@ DATABASE: Final = "labelling.sqlite"
 _SECRET: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "relabel.json")
 
 
+class UnusableFolder(LabellingError):
+    """A data folder is missing and can't be created, or is not a folder."""
+
+
 def create(data: Path) -> None:
-    """Create a data folder with mode 0700, if it is missing."""
-    data.parent.mkdir(parents=True, exist_ok=True)
-    data.mkdir(mode=0o700, exist_ok=True)
+    """Create a data folder with mode 0700, if it is missing. Raises UnusableFolder."""
+    try:
+        data.parent.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise UnusableFolder(
+            f"The data folder {data.absolute()} can't be created: {exc.strerror}. Name another "
+            "with --data or LABELLING_DATA, or let this user write the folder above it."
+        ) from exc
 
 
 def make_private(data: Path) -> None:

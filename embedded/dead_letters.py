@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from core.domain.blob import parse_original_key
 from core.domain.errors import Unavailable, VersionConflict
-from labeller.s3_event import uploads_in_message
+from core.runtime.logging import log_context
+from labeller.s3_event import InvalidEvent, uploads_in_message
 
 if TYPE_CHECKING:
     from core.queues.base import Message
@@ -28,8 +30,9 @@ class UploadDeadLetters:
 
     def take(self, letter: Message) -> None:
         """Give up the blobs of a new dead letter. Raises as `give_up` does."""
-        log.error("given up, kept as a dead letter", extra={"message_id": letter.id})
-        self.give_up(letter)
+        with log_context(message_id=letter.id, **_blob_of(letter)):
+            log.error("given up, kept as a dead letter")
+            self.give_up(letter)
 
     def take_all(self) -> None:
         """Give up those of the dead letters that a former process left. Raises as `give_up`."""
@@ -51,3 +54,14 @@ class UploadDeadLetters:
             raise
         except Exception:  # one bad letter must not stop the queue
             log.exception("dead letter left as it is", extra={"message_id": letter.id})
+
+
+def _blob_of(letter: Message) -> dict[str, str]:
+    """Return the owner and the blob of a letter, for the log; nothing where it does not tell."""
+    try:
+        for upload in uploads_in_message(letter.body):
+            if found := parse_original_key(upload.key):
+                return {"owner": found[0], "blob_id": found[1]}
+    except InvalidEvent:
+        pass  # give_up logs it
+    return {}

@@ -10,11 +10,10 @@ import stat
 import sys
 from contextlib import closing
 from datetime import timedelta
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from core.domain.clock import epoch_ms, ulid_floor, utc_now
+from core.domain.clock import ulid_floor, utc_now
 from core.domain.errors import LabellingError, Unavailable
 from core.storage.disk_reserve import free_bytes, unwritable_folders
 from embedded.backup.schedule import last_backup
@@ -23,11 +22,12 @@ from embedded.data_folder import DATABASE
 from embedded.data_lock import is_served
 from embedded.encryption import check_owners
 from embedded.findings import Finding, ok, problem, warning
-from embedded.listening import is_local_only
+from embedded.listening import needs_no_key
 from embedded.migrations import MIGRATIONS
 from embedded.originals import storage_problem
 from embedded.similar.text import open_text_search
 from embedded.stores import open_stores
+from embedded.version import running_version
 from labeller.detectors.base import DetectorUnusable
 from labeller.detectors.registry import MODEL_NAME, ONNX, PEOPLE_MODEL_NAME
 from labeller.detectors.shipped import shipped_network
@@ -65,7 +65,7 @@ def diagnose(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
 
 def _programs() -> Finding:
     python = ".".join(map(str, sys.version_info[:3]))
-    found = f"labelling {version('labelling')}, Python {python}, SQLite {sqlite3.sqlite_version}"
+    found = f"labelling {running_version()}, Python {python}, SQLite {sqlite3.sqlite_version}"
     if sys.version_info < OLDEST_PYTHON:
         return problem("programs", f"{found}: install Python 3.11 or later.")
     if sqlite3.sqlite_version_info < SQLITE:
@@ -237,7 +237,7 @@ def _keys(settings: Settings, stores: Stores, now: datetime) -> Finding:
     keys = [
         key for key in stores.owners.list_keys() if key.expires_at is None or key.expires_at > now
     ]
-    if not keys and not is_local_only(settings) and settings.oidc_issuer is None:
+    if not keys and not needs_no_key(settings) and settings.oidc_issuer is None:
         return problem(
             "API keys",
             "Others can reach the service, and there is no API key: create one with "
@@ -274,10 +274,13 @@ def _backups(settings: Settings, stores: Stores, now: datetime) -> Finding:
     last = last_backup(stores.database)
     if last is None:
         return warning("backups", "None has succeeded yet: look for 'backup failed' in the log.")
-    age = timedelta(milliseconds=epoch_ms(now) - epoch_ms(last))
-    if age > 2 * timedelta(hours=settings.backup_hours):
+    found = f"The last is of {last.at:%Y-%m-%d %H:%M} UTC"
+    if now - last.at > 2 * timedelta(hours=settings.backup_hours):
+        return problem("backups", f"{found}: look for 'backup failed' in the log.")
+    if last.lacking:
         return problem(
             "backups",
-            f"The last is of {last:%Y-%m-%d %H:%M} UTC: look for 'backup failed' in the log.",
+            f"{found}, and lacks the bytes of {last.lacking} pictures: 'labelling verify' names "
+            "those that are missing or damaged in the data folder.",
         )
-    return ok("backups", f"The last is of {last:%Y-%m-%d %H:%M} UTC.")
+    return ok("backups", f"{found}.")

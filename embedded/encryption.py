@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.backends.encryption import read_keys
+from core.domain.errors import LabellingError
 from core.repositories.ports.owners import update_owner
 from core.runtime.settings import BadSetting
 
 if TYPE_CHECKING:
     from core.backends.encryption import SecretKeys
+    from core.backends.sqlite import Database
     from core.repositories.ports.owners import OwnerRepository
     from embedded.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_FACT: Final = "encryption_keys"  # JSON: the ids of the keys that the service was started with
+
+
+class KeyUnknownToService(LabellingError):
+    """The running service could not read what this command would encrypt."""
 
 
 def load_keys(settings: Settings) -> SecretKeys:
@@ -48,6 +57,28 @@ def check_owners(owners: OwnerRepository, keys: SecretKeys) -> None:
         log.warning(
             "secrets are not encrypted with the current key; run 'labelling encryption apply'",
             extra={"owners": outdated},
+        )
+
+
+def publish_keys(database: Database, keys: SecretKeys) -> None:
+    """Store which keys the service has, by their ids, for commands beside it."""
+    with database.write() as connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO facts VALUES (?, ?)", (_FACT, json.dumps(sorted(keys.ids)))
+        )
+
+
+def check_service_has_key(database: Database, keys: SecretKeys) -> None:
+    """Check that the running service has the key that encrypts. Raises KeyUnknownToService."""
+    if keys.current_id is None:
+        return
+    with database.read() as connection:
+        row = connection.execute("SELECT value FROM facts WHERE name = ?", (_FACT,)).fetchone()
+    if row is None or keys.current_id not in json.loads(row[0]):
+        raise KeyUnknownToService(
+            f"The running service was started without the encryption key {keys.current_id}, so it "
+            "could not read what this command encrypts. Give it the key with --encryption-key-file "
+            "or LABELLING_ENCRYPTION_KEYS, restart it, and run this command again."
         )
 
 

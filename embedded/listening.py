@@ -23,6 +23,11 @@ class CannotServe(LabellingError):
     """The service can't start with these settings."""
 
 
+def needs_no_key(settings: Settings) -> bool:
+    """Tell whether requests need no API key: only this machine can reach the service."""
+    return is_local_only(settings) and not settings.require_keys
+
+
 def is_local_only(settings: Settings) -> bool:
     """Tell whether only this machine can reach the service, directly or by its public URL."""
     if settings.public_url is None:
@@ -41,19 +46,29 @@ def is_loopback(host: str) -> bool:
 
 
 def require_key(settings: Settings) -> None:
-    """Check that an API key exists, as others can reach the service. Raises CannotServe."""
+    """Check that an API key exists, as requests need one. Raises CannotServe."""
     stores = open_stores(settings)
     try:
         keys = stores.owners.list_keys()
     finally:
         stores.database.close()
     if not keys:
+        reason, otherwise = _why_keys(settings)
         raise CannotServe(
-            f"Others can reach the service at {settings.public_url or settings.host}, and there is "
-            "no API key yet. "
+            f"{reason}, and there is no API key yet. "
             f"Create one with 'labelling keys create --owner NAME --data {settings.data}', "
-            "or listen on 127.0.0.1 without a public URL."
+            f"or {otherwise}."
         )
+
+
+def _why_keys(settings: Settings) -> tuple[str, str]:
+    """Return why requests need a key, and how to start the service without one."""
+    if is_local_only(settings):
+        return "Requests need a key, as --require-keys says", "leave --require-keys out"
+    return (
+        f"Others can reach the service at {settings.public_url or settings.host}",
+        "listen on 127.0.0.1 without a public URL",
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:

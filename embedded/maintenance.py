@@ -1,4 +1,4 @@
-"""Periodic work: overdue deliveries, expired uploads, and rows that are no longer needed."""
+"""Periodic work: due deletions and deliveries, expired uploads, rows no longer needed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ CHANGES_KEPT: Final = timedelta(hours=24)  # as long as a DynamoDB stream keeps 
 class Maintenance:
     """One round of maintenance at each call.
 
-    `sweep` is the notifier, which takes EventBridge's scheduled event. An upload whose bytes have
+    `sweep` is the notifier, which takes EventBridge's scheduled event. `delete_due` deletes the
+    blobs whose time has come. An upload whose bytes have
     not arrived after `upload_life` expires. `keep_reserve` sets disk space aside again,
     `trim_audit` deletes audit records whose retention is over, and `check_store` writes to the
     database, so that readiness knows without writing.
@@ -32,6 +33,7 @@ class Maintenance:
     def __init__(
         self,
         sweep: Callable[[Mapping[str, Any]], object],
+        delete_due: Callable[[], None],
         labeller: BlobLabeller,
         blobs: SqliteBlobRepository,
         uploads: SqliteUploadRepository,
@@ -42,6 +44,7 @@ class Maintenance:
         trim_audit: Callable[[datetime], None],
     ) -> None:
         self._sweep = sweep
+        self._delete_due = delete_due
         self._labeller = labeller
         self._blobs = blobs
         self._uploads = uploads
@@ -55,6 +58,7 @@ class Maintenance:
         """Do all of it. Raises Unavailable."""
         now = self._clock()
         self._sweep(scheduled_event(now))
+        self._delete_due()
         self._labeller.clear_deleted(now - MAX_UPLOAD_TIME)
         self._labeller.expire(now - self._upload_life)
         self._blobs.changes.trim(now - CHANGES_KEPT)

@@ -32,6 +32,6 @@ def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         return ipaddress.ip_network(text)
     except ValueError as exc:
         raise BadSetting(
-            f"TRUSTED_PROXIES contains {text!r} ({exc}): give addresses, or networks such as "
-            "10.0.0.0/8."
+            f"LABELLING_TRUSTED_PROXIES (--trusted-proxies) contains {text!r} ({exc}): give "
+            "addresses, or networks such as 10.0.0.0/8."
         ) from exc

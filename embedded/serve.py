@@ -21,7 +21,7 @@ from embedded.connections import (
 from embedded.detection.model import model_at, people_model_at, say
 from embedded.detection.pool import DetectorPool
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits, bounded_by
-from embedded.listening import base_url, is_local_only, listen, require_key
+from embedded.listening import base_url, listen, needs_no_key, require_key
 from embedded.logs import set_up_logging
 from embedded.metrics.recorder import Recorder
 from embedded.service import Service
@@ -47,7 +47,7 @@ def serve(settings: Settings) -> int:
 
     """
     set_up_logging(settings.log_format, settings.log_level)
-    keyless = is_local_only(settings)
+    keyless = needs_no_key(settings)
     if not keyless and settings.oidc_issuer is None:
         require_key(settings)
     with ExitStack() as stack:

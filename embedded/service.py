@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from api.auth.rate_limits import RateLimits
 from api.graphql.settings import build_documents
+from api.services.deletions import delete_due
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.webhook_url import CallbackRules
 from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
+from embedded.attempt_errors import LabelAndNoteErrors
 from embedded.audit import request_auditor
 from embedded.authentication import build_authenticate, build_sessions
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
@@ -25,7 +27,7 @@ from embedded.clock_watch import CLOCK_SECONDS, ClockWatch
 from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
-from embedded.encryption import check_owners
+from embedded.encryption import check_owners, publish_keys
 from embedded.http.admin import build_admin
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
@@ -34,6 +36,7 @@ from embedded.integrity import check_at_start, check_in_background
 from embedded.maintenance import Maintenance
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
+from embedded.move.folder import begin_service
 from embedded.originals import Offload, choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
 from embedded.similar.text import open_text_search
@@ -42,7 +45,6 @@ from embedded.thread_pool import build_pools
 from embedded.url_secrets import build_signer
 from embedded.webhooks import build_notifier
 from embedded.worker import Consumer, Periodic, Worker
-from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from labeller.policy_run import PolicyRun
 from labeller.traced import traced_detector, traced_labeller
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from core.domain.thumbnail import ThumbnailSize
     from core.runtime.metrics import Metrics
     from core.runtime.refusals import Refusals
     from core.runtime.tracing import Tracer
@@ -81,7 +84,7 @@ class Service:
         *,
         base_url: str,
         keyless: bool,
-        make_thumbnail: Callable[[Picture], bytes],
+        make_thumbnail: Callable[[Picture, ThumbnailSize], bytes],
         model_health_error: Callable[[], str | None] = lambda: None,
         recorder: Recorder | None = None,
         tracer: Tracer = no_tracer,
@@ -95,7 +98,9 @@ class Service:
         rules = CallbackRules.from_settings(settings, private_default=keyless)
         self._lock = hold(settings.data)
         self.stores = stores = open_stores(settings, serving=True)
+        begin_service(stores.database)
         check_at_start(stores.database)
+        publish_keys(stores.database, stores.secret_keys)
         check_owners(stores.owners, stores.secret_keys)
         signer = build_signer(stores, settings.public_url or base_url)
         choose_storage(settings, stores.database)
@@ -109,9 +114,6 @@ class Service:
         notifier = build_notifier(settings, stores, rules, recorder, tracer)
         self._bucket = bucket = BucketCheck(stores.database)
         self._backups = backups = BackupSchedule(settings, stores, utc_now)
-        self.worker = build_worker(
-            settings, stores, labeller, notifier, reserve, backups, storage, bucket, tracer
-        )
         self._pools = pools = build_pools(thumbnails=settings.workers)
         thumbnails = build_thumbnails(stores, storage, signer, pools, reserve, make_thumbnail)
         objects = build_object_routes(stores, storage, signer, pools, reserve, recorder, tracer)
@@ -127,6 +129,9 @@ class Service:
             recorder,
             tracer,
             keyless=keyless,
+        )
+        self.worker = build_worker(
+            settings, services, stores, labeller, notifier, reserve, backups, storage, bucket
         )
         self._graphql = build_graphql(settings, services, executable, concurrency)
         recorder.registry.register(
@@ -195,6 +200,7 @@ def clean_up(stores: Stores, storage: FileStorage) -> None:
 
 def build_worker(
     settings: Settings,
+    services: Services,
     stores: Stores,
     labeller: BlobLabeller,
     notifier: Notifier,
@@ -202,14 +208,15 @@ def build_worker(
     backups: BackupSchedule,
     storage: FileStorage,
     bucket: BucketCheck,
-    tracer: Tracer,
 ) -> Worker:
     """Make the background threads."""
-    label = partial(handle_uploads, labeller=traced_labeller(labeller, stores.blobs, tracer))
+    traced = traced_labeller(labeller, stores.blobs, services.tracer)
+    label = LabelAndNoteErrors(traced, stores.upload_events)
     retry = partial(retry_quarantined, notifier.handle)
     apply_policies = PolicyRun(stores.blobs, utc_now)
     maintenance = Maintenance(
         notifier.handle,
+        partial(delete_due, services),
         labeller,
         stores.blobs,
         stores.uploads,

@@ -51,6 +51,10 @@ class Settings(TokenSettings):
         "URL by which clients reach the service, if it is not host and port; signed URLs start "
         "with it. It may have a path, as https://example.com/labels.",
     )
+    require_keys: bool = setting(
+        False,
+        "Whether every request needs an API key even where only this machine reaches the service.",
+    )
     cors_origins: tuple[str, ...] = setting(
         ("auto",),
         "Origins whose pages may call the API and upload, comma-separated; "
@@ -171,7 +175,7 @@ class Settings(TokenSettings):
     private_callbacks: bool | None = setting(
         None,
         "Whether webhooks may go to this machine and private networks; "
-        "auto: only while listening on a loopback address.",
+        "auto: only while requests need no key.",
     )
     http_callbacks: bool = http_setting()
     callback_ports: tuple[int, ...] = ports_setting()
@@ -271,7 +275,7 @@ def public_url(text: str) -> str:
         or not _PUBLIC_PATH.fullmatch(parts.path)
     ):
         raise BadSetting(
-            f"The public URL is {text!r}: give scheme, host, and port and path if there are any, "
-            "as https://example.com/labels."
+            f"LABELLING_PUBLIC_URL (--public-url) is {text!r}: give scheme, host, and port and "
+            "path if there are any, as https://example.com/labels."
         )
     return text.rstrip("/")

@@ -27,6 +27,7 @@ def welcome(
         Image labelling is ready.
           Gallery   {url}/
           GraphiQL  {url}/graphql
+          Admin     {url}/admin
           REST      {url}/docs
           Webhooks  go {reach}
           Data      {data.resolve()}

@@ -27,7 +27,7 @@ beside a running service.
 |---|---|
 | 0 | success |
 | 1 | the command failed; standard error has a line that says why and what to do |
-| 2 | wrong usage, a setting without a usable value, or a missing folder |
+| 2 | wrong usage, a setting without a usable value, or a missing folder, owner or picture |
 | 130 | interrupted by Ctrl-C |
 
 Complete commands, options and values with the Tab key:

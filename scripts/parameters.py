@@ -306,10 +306,12 @@ def _function_problems(given: Mapping[str, str]) -> Iterator[str]:
 
 
 def as_parameter(message: str) -> str:
-    """Return a message with the names of parameters in place of those of variables."""
+    """Return a message with the names of parameters in place of those of variables and flags."""
     names = {each.field: name for name, readers in parameters().items() for each in readers}
 
     def renamed(found: re.Match[str]) -> str:
         return names.get(found[2].lower(), found[0])
 
-    return re.sub(rf"\b({PREFIX})?([A-Z]+(?:_[A-Z]+)+|DETECTOR)\b", renamed, message)
+    return re.sub(
+        rf"\b({PREFIX})?([A-Z]+(?:_[A-Z]+)+|DETECTOR)\b(?: \(--[a-z-]+\))?", renamed, message
+    )

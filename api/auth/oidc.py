@@ -100,10 +100,11 @@ class OidcTokens:
         self._granted = frozenset(map(_scope, settings.oidc_scopes))
         if not settings.oidc_audience:
             raise BadSetting(
-                "OIDC_AUDIENCE is not set, so tokens for other services would be accepted: set it."
+                "LABELLING_OIDC_AUDIENCE (--oidc-audience) is not set, so tokens for other "
+                "services would be accepted: set it."
             )
-        for url in (settings.oidc_issuer, settings.oidc_jwks_url):
-            _check_url(url)
+        _check_url(settings.oidc_issuer, "LABELLING_OIDC_ISSUER (--oidc-issuer)")
+        _check_url(settings.oidc_jwks_url, "LABELLING_OIDC_JWKS_URL (--oidc-jwks-url)")
         self._fetch = fetch
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
@@ -206,7 +207,7 @@ class OidcTokens:
             if about["issuer"] != issuer:  # OpenID Connect Discovery, 4.3
                 raise ValueError(f"the document of {issuer} names the issuer {about['issuer']!r}")
             url = about["jwks_uri"]
-            _check_url(url)
+            _check_url(url, "`jwks_uri` of the issuer's document")
         keys: dict[str | None, jwt.PyJWK] = {}
         for each in self._fetch(url)["keys"]:
             try:
@@ -221,19 +222,21 @@ class OidcTokens:
         return keys
 
 
-def _check_url(url: str | None) -> None:
-    """Accept https, and http on this machine. Raises BadSetting."""
+def _check_url(url: str | None, name: str) -> None:
+    """Accept https, and http on this machine. Raises BadSetting, which says whose URL it is."""
     parts = urlsplit(url or "https://")
     local = parts.hostname in ("localhost", "127.0.0.1", "::1")
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        raise BadSetting(f"{url!r} is not an https URL.")
+        raise BadSetting(f"{name} is {url!r}: give an https URL.")
 
 
 def _scope(name: str) -> Scope:
     plain = name.removeprefix(_SCOPE_PREFIX)
     if plain not in ALL_SCOPES:
         choices = ", ".join(each for each in Scope if each in ALL_SCOPES)
-        raise BadSetting(f"OIDC_SCOPES contains {name!r}: choose from {choices}.")
+        raise BadSetting(
+            f"LABELLING_OIDC_SCOPES (--oidc-scopes) contains {name!r}: choose from {choices}."
+        )
     return Scope(plain)
 
 

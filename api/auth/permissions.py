@@ -49,6 +49,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Mutation.setVocabulary": _EDIT,
     "Mutation.deleteBlob": _DELETE,
     "Mutation.deleteBlobs": _DELETE,
+    "Mutation.restoreBlobs": _DELETE,
     "Mutation.rotateWebhookSecret": _ADMIN,
     "Mutation.enableWebhookEndpoint": _ADMIN,
     "Mutation.sendTestWebhook": _ADMIN,
@@ -65,6 +66,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Blob.callback": _READ,
     "Blob.downloadUrl": _READ,
     "Blob.thumbnailUrl": _READ,
+    "Blob.previewUrl": _READ,
     "Viewer.labelPolicy": _READ,
     "Viewer.vocabulary": _READ,
 }

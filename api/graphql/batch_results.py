@@ -11,7 +11,6 @@ import strawberry
 from api.errors import STORE_UNAVAILABLE
 from api.graphql.mutation_results import (
     BlobNotFound,
-    DeletedBlob,
     Error,
     FieldProblem,
     InvalidInput,
@@ -39,21 +38,10 @@ class ServiceUnavailable(Error):
     blob_id: strawberry.ID = strawberry.field(description="The id in the request.")
 
 
-DeleteBlobOutcome = Annotated[
-    DeletedBlob | BlobNotFound | ServiceUnavailable,
-    strawberry.union("DeleteBlobOutcome", description="The outcome of deleteBlobs for one id."),
-]
 RelabelBlobOutcome = Annotated[
     RelabelledBlob | BlobNotFound | WrongState | ServiceUnavailable,
     strawberry.union("RelabelBlobOutcome", description="The outcome of relabelBlobs for one id."),
 ]
-
-
-@strawberry.type(description="The outcomes of deleteBlobs.")
-class DeletedBlobs:
-    outcomes: list[DeleteBlobOutcome] = strawberry.field(
-        description="The outcome for each id, in the order of `ids`."
-    )
 
 
 @strawberry.type(description="The outcomes of relabelBlobs.")
@@ -63,10 +51,6 @@ class RelabelledBlobs:
     )
 
 
-DeleteBlobsResult = Annotated[
-    DeletedBlobs | InvalidInput,
-    strawberry.union("DeleteBlobsResult", description="The outcomes, or why nothing was done."),
-]
 RelabelBlobsResult = Annotated[
     RelabelledBlobs | InvalidInput,
     strawberry.union("RelabelBlobsResult", description="The outcomes, or why nothing was done."),
@@ -80,19 +64,6 @@ def too_many(ids: Sequence[str]) -> InvalidInput | None:
     message = f"at most {MAX_PAGE}, not {len(ids)}: send the others in another mutation"
     problem = FieldProblem(field="ids", path=["ids"], message=message)
     return InvalidInput(message=f"ids: {message}", problems=[problem])
-
-
-def deleted_blobs(
-    ids: Sequence[str], failures: Mapping[str, errors.LabellingError]
-) -> DeletedBlobs:
-    """Return the outcomes of a deletion; those without a failure are deleted."""
-    outcomes = [
-        failure_for(blob_id, failures[blob_id])
-        if blob_id in failures
-        else DeletedBlob(blob_id=strawberry.ID(blob_id))
-        for blob_id in ids
-    ]
-    return DeletedBlobs(outcomes=cast("list[DeleteBlobOutcome]", outcomes))
 
 
 def relabelled_blobs(

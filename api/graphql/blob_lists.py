@@ -14,6 +14,7 @@ from strawberry.types import Info
 from api.graphql.connections import Connection, connection
 from api.graphql.context import Context
 from api.graphql.cursors import decode_cursor
+from api.graphql.image_types import ImageType
 from api.graphql.metadata import MetadataEntryInput, pairs_of
 from api.graphql.types import Blob
 from api.graphql.vocabulary import MatchedLabel, match_labels
@@ -63,6 +64,19 @@ class LabelFilter:
         default=0, description="Labels with a lower confidence, from 0 to 100, do not count."
     )
 
+    confirmed: bool | None = strawberry.field(
+        default=UNSET,
+        description="True: only labels that you added or confirmed count, those with a "
+        "`confirmedAt`. False: only those that the detector alone found. Without names, true finds "
+        "blobs of which you confirmed any label, and false labelled blobs of which you confirmed "
+        "none.",
+    )
+
+    found: bool | None = strawberry.field(
+        default=UNSET,
+        description="True: the blob has a label. False: it is labelled, and nothing was found.",
+    )
+
     def to_domain(self) -> DomainLabelFilter:
         """Return the filter as the domain knows it."""
         return DomainLabelFilter(
@@ -70,6 +84,8 @@ class LabelFilter:
             any=tuple(self.any or ()),
             none=tuple(self.none or ()),
             min_confidence=float(self.min_confidence),  # plans of equal filters are shared
+            confirmed=None if self.confirmed is UNSET else self.confirmed,
+            found=None if self.found is UNSET else self.found,
         )
 
 
@@ -91,6 +107,11 @@ class BlobFilter:
         default=UNSET,
         description="SHA-256 of the bytes, in base64: of those that arrived, or as createUpload "
         "declared it.",
+    )
+    content_types: list[ImageType] | None = strawberry.field(
+        default=UNSET,
+        description="One of these types: that of the bytes, once they are labelled, and before "
+        "that the one that createUpload declared.",
     )
     file_name_prefix: str | None = strawberry.field(
         default=UNSET,
@@ -127,6 +148,7 @@ class BlobFilter:
                 tuple(self.external_ids or ()),
                 tuple(Pair(*each) for each in pairs_of(self.metadata or None)),
             ),
+            content_types=tuple(dict.fromkeys(each.value for each in self.content_types or ())),
         )
 
 
@@ -157,6 +179,7 @@ async def list_blobs(
     matched: list[MatchedLabel] | None = None
     if not filtered.labels.is_empty:
         check_label_filter(filtered.labels)
+    if filtered.labels.names:
         matched = await match_labels(context, filtered.labels.names)
         meant = {each.name: each.label.folded for each in matched if each.label}
         labels = filtered.labels.renamed(lambda name: meant.get(name, name))

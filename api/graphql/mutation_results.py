@@ -118,11 +118,6 @@ class RelabelledBlob:
     )
 
 
-@strawberry.type(description="A deleted blob.")
-class DeletedBlob:
-    blob_id: strawberry.ID = strawberry.field(description="Id of the deleted blob.")
-
-
 @strawberry.type(description="A webhook that is sent again.")
 class RedeliveredWebhook:
     delivery: WebhookDelivery = strawberry.field(description="The webhook.")
@@ -168,12 +163,6 @@ RelabelBlobResult = Annotated[
     RelabelledBlob | BlobNotFound | WrongState,
     strawberry.union(
         "RelabelBlobResult", description="The blob, or why it can't be labelled again."
-    ),
-]
-DeleteBlobResult = Annotated[
-    DeletedBlob | BlobNotFound,
-    strawberry.union(
-        "DeleteBlobResult", description="The id of the deleted blob, or why none was deleted."
     ),
 ]
 RedeliverWebhookResult = Annotated[

@@ -11,21 +11,18 @@ from strawberry.types import Info
 
 from api.graphql.batch_results import (
     BlobIds,
-    DeleteBlobsResult,
     RelabelBlobsResult,
-    deleted_blobs,
     relabelled_blobs,
     too_many,
 )
 from api.graphql.context import Context
+from api.graphql.deletions import DeletionMutations
 from api.graphql.facts import FactsMutations
 from api.graphql.label_mutations import LabelMutations
 from api.graphql.label_policy import LabelPolicyMutations
 from api.graphql.mutation_results import (
     CreatedUpload,
     CreateUploadResult,
-    DeleteBlobResult,
-    DeletedBlob,
     EnabledWebhookEndpoint,
     EnableWebhookEndpointResult,
     RedeliveredWebhook,
@@ -62,7 +59,9 @@ BlobId = Annotated[strawberry.ID, strawberry.argument(description="Id of the blo
 
 
 @strawberry.type(description="Mutations. Each changes only what the caller owns.")
-class Mutation(LabelMutations, LabelPolicyMutations, FactsMutations, VocabularyMutations):
+class Mutation(
+    DeletionMutations, LabelMutations, LabelPolicyMutations, FactsMutations, VocabularyMutations
+):
     @strawberry.mutation(description="Create an upload: a new blob, and where to send its bytes.")
     async def create_upload(
         self,
@@ -110,37 +109,6 @@ class Mutation(LabelMutations, LabelPolicyMutations, FactsMutations, VocabularyM
         except (BlobNotFound, WrongState) as error:
             return failure_of(error)
         return RelabelledBlob(blob=Blob.of(blob))
-
-    @strawberry.mutation(
-        description="Delete a blob in any status. Its image, labels and webhooks are deleted at "
-        "once; the counts of labels in use follow within moments. A webhook that is being sent "
-        "may still arrive. A repeated call returns the same result for 35 days, then "
-        "BlobNotFound."
-    )
-    async def delete_blob(self, info: Info[Context, None], blob_id: BlobId) -> DeleteBlobResult:
-        """Delete a blob."""
-        try:
-            await blobs.delete(info.context.services, info.context.owner, blob_id)
-        except BlobNotFound as error:
-            return failure_of(error)
-        await _audit(info.context, AuditAction.BLOB_DELETED, blob_id)
-        return DeletedBlob(blob_id=blob_id)
-
-    @strawberry.mutation(
-        description="Delete many blobs as deleteBlob does. The others are deleted even if one "
-        "can't be."
-    )
-    async def delete_blobs(self, info: Info[Context, None], ids: BlobIds) -> DeleteBlobsResult:
-        """Delete blobs."""
-        context = info.context
-        if refused := too_many(ids):
-            return refused
-        done = await blobs.delete_many(context.services, context.owner, ids)
-        failures = {blob_id: error for blob_id, error in done.items() if error}
-        for blob_id in done:
-            if blob_id not in failures:
-                await _audit(context, AuditAction.BLOB_DELETED, blob_id)
-        return deleted_blobs(ids, failures)
 
     @strawberry.mutation(
         description="Label many blobs again as relabelBlob does. The others are labelled even if "

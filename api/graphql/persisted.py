@@ -51,8 +51,8 @@ def read_manifest(path: Path) -> dict[str, str]:
         wrong = [name for name, text in documents.items() if hash_of(text) != name]
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as exc:
         raise BadSetting(
-            f"The allowed documents can't be read from {path}: {exc!r}. "
-            "The file must be a JSON object from SHA-256 to document."
+            f"{path}, which LABELLING_ALLOWED_DOCUMENTS (--allowed-documents) names, can't be "
+            f"read: {exc!r}. The file must be a JSON object from SHA-256 to document."
         ) from exc
     if wrong:
         raise BadSetting(f"{path}: {wrong[0]!r} is not the SHA-256 of its document.")

@@ -4,7 +4,6 @@
 # (docs/decisions/0010).
 
 from datetime import datetime
-from enum import Enum
 from functools import lru_cache
 from typing import Annotated, Final, cast
 
@@ -14,6 +13,8 @@ from strawberry.types import Info
 
 from api.graphql.connections import After, First, PageInfo
 from api.graphql.context import Context
+from api.graphql.image_types import IMAGE_TYPES, ImageType
+from api.graphql.label_types import Label
 from api.graphql.metadata import MetadataEntry
 from api.graphql.node import Node
 from api.graphql.scalars import Url
@@ -23,25 +24,10 @@ from api.services.labels import LabelOrder
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode
 from core.domain.corrections import DecisionKind
-from core.domain.label import LabelSource
 from core.domain.similar import SimilarKind
+from core.domain.thumbnail import ThumbnailSize
 
 _REMOVED: Final = DecisionKind.REMOVED
-
-
-@strawberry.enum(description="Image types that can be uploaded.")
-class ImageType(Enum):
-    JPEG = domain.ImageType.JPEG
-    PNG = domain.ImageType.PNG
-    WEBP = domain.ImageType.WEBP
-    GIF = domain.ImageType.GIF
-    TIFF = domain.ImageType.TIFF
-    BMP = domain.ImageType.BMP
-    AVIF = domain.ImageType.AVIF
-    HEIC = domain.ImageType.HEIC
-
-
-_IMAGE_TYPES: Final = {each.value: each for each in ImageType}
 
 
 strawberry.enum(
@@ -65,55 +51,6 @@ strawberry.enum(
     description="NEWEST: newest first. CONFIDENCE: most confident first, and newest first among "
     "equals.",
 )
-
-
-@strawberry.type(
-    description="A rectangle in an image. Each number is a fraction of the image's width or "
-    "height, from 0 to 1."
-)
-class BoundingBox:
-    left: float = strawberry.field(description="Left edge, measured from the left.")
-    top: float = strawberry.field(description="Top edge, measured from the top.")
-    width: float = strawberry.field(description="Width of the rectangle.")
-    height: float = strawberry.field(description="Height of the rectangle.")
-
-
-@strawberry.type(description="One place in the image where the label was detected.")
-class Instance:
-    bounding_box: BoundingBox = strawberry.field(description="Rectangle around the object.")
-    confidence: float = strawberry.field(description="Confidence, from 0 to 100.")
-
-
-strawberry.enum(
-    LabelSource,
-    description="Who says that an image has a label. DETECTOR: the detector found it. OWNER: it "
-    "was added with addLabels, or was confirmed and the detector does not find it any more.",
-)
-
-
-@strawberry.type(description="Something that is in an image.")
-class Label:
-    name: str = strawberry.field(
-        description="Name, as the detector or the owner's policy or correction writes it. "
-        "Searches ignore its case."
-    )
-    confidence: float = strawberry.field(
-        description="Confidence, from 0 to 100; 100 when it was added or confirmed."
-    )
-    parents: list[str] = strawberry.field(
-        description="Names of all ancestors in the detector's taxonomy, nearest first."
-    )
-    instances: list[Instance] = strawberry.field(
-        description="Where in the image it was detected, if known."
-    )
-    aliases: list[str] = strawberry.field(description="Other names with the same meaning.")
-    categories: list[str] = strawberry.field(
-        description="Categories it belongs to, if known. Example: `Animals and Pets`."
-    )
-    source: LabelSource = strawberry.field(description="Who says that it is in the image.")
-    confirmed_at: datetime | None = strawberry.field(
-        description="When it was added or confirmed; null when it was not."
-    )
 
 
 @strawberry.type(description="Why labelling failed.")
@@ -179,6 +116,10 @@ class Blob(Node):
     metadata: list[MetadataEntry] = strawberry.field(
         description="Your own facts about the image, by key."
     )
+    deletes_at: datetime | None = strawberry.field(
+        description="When it will be deleted, unless restoreBlobs restores it before: meanwhile no "
+        "list has it. Null: it is not to be deleted."
+    )
 
     @staticmethod
     def of(record: domain.Blob) -> "Blob":
@@ -187,7 +128,7 @@ class Blob(Node):
             id=strawberry.ID(record.id),
             record=record,
             status=record.status,
-            content_type=_IMAGE_TYPES[record.content_type],
+            content_type=IMAGE_TYPES[record.content_type],
             size_bytes=record.size,
             sha256=record.sha256,
             width=record.width,
@@ -200,6 +141,7 @@ class Blob(Node):
             file_name=record.facts.file_name,
             external_id=record.facts.external_id,
             metadata=cast("list[MetadataEntry]", record.facts.metadata),
+            deletes_at=record.deletes_at,
         )
 
     @strawberry.field(
@@ -273,7 +215,16 @@ class Blob(Node):
     )
     def thumbnail_url(self, info: Info[Context, None]) -> Url | None:
         """Sign a URL."""
-        url = info.context.services.thumbnail_url(self.record)
+        url = info.context.services.thumbnail_url(self.record, ThumbnailSize.SMALL)
+        return Url(url) if url else None
+
+    @strawberry.field(
+        description="As `thumbnailUrl`, of at most 2048 by 2048 pixels: to show types that a "
+        "browser does not, as HEIC and TIFF."
+    )
+    def preview_url(self, info: Info[Context, None]) -> Url | None:
+        """Sign a URL."""
+        url = info.context.services.thumbnail_url(self.record, ThumbnailSize.LARGE)
         return Url(url) if url else None
 
     @strawberry.field(description=SIMILAR)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import strawberry
 from strawberry import UNSET
 
+from api.graphql.image_types import ImageType
 from api.graphql.metadata import (
     EXTERNAL_ID,
     FILE_NAME,
@@ -16,7 +17,6 @@ from api.graphql.metadata import (
     pairs_of,
 )
 from api.graphql.scalars import Url
-from api.graphql.types import ImageType
 from api.services import uploads
 
 T = TypeVar("T")

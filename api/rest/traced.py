@@ -42,7 +42,7 @@ class TraceRequests:
         with self._tracer.span(method, Kind.SERVER, parent=_parent(scope)) as span:
             span.set({"http.request.method": method, "url.path": scope["path"]})
             await self._app(scope, receive, noting)
-            route = "/graphql" if scope["path"] == "/graphql" else _route(scope)
+            route = "/graphql" if scope["path"] == "/graphql" else route_of(scope)
             if route is not None:
                 span.rename(f"{method} {route}")
             operation = scope.get("state", {}).get("operation")
@@ -68,6 +68,13 @@ def _parent(scope: Scope) -> str | None:
     return values[0].decode("latin-1") if len(values) == 1 else None
 
 
-def _route(scope: Scope) -> str | None:
+def route_of(scope: Scope) -> str | None:
+    """Return the path of the route that answered a request, for metrics and spans.
+
+    `/blobs`, the earlier name of `/v1/blobs`, has that name too. None: FastAPI has no route for it.
+    """
     route = scope.get("route")
-    return None if route is None else route.path
+    if route is None:
+        return None
+    path: str = route.path
+    return f"/v1{path}" if path.startswith("/blobs") else path

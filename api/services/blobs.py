@@ -1,21 +1,18 @@
-"""Operations of an owner on a blob: find, relabel, delete."""
+"""Operations of an owner on a blob: find, relabel."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from typing import Final, TypeVar
 
 from api.services.dependencies import Services
-from core.domain.blob import Blob, BlobStatus, label_again, original_key
+from core.domain.blob import Blob, BlobStatus, label_again
 from core.domain.errors import (
     BlobNotFound,
     LabellingError,
-    StorageFull,
     TooManyCorrections,
-    Unavailable,
     VersionConflict,
     WrongState,
 )
@@ -92,13 +89,6 @@ async def relabel_many(
     return await for_each(blob_ids, lambda blob_id: relabel(services, owner, blob_id))
 
 
-async def delete_many(
-    services: Services, owner: str, blob_ids: Iterable[str]
-) -> dict[str, LabellingError | None]:
-    """Delete blobs as `delete` does; return None or the error of each, by id."""
-    return await for_each(blob_ids, lambda blob_id: delete(services, owner, blob_id))
-
-
 async def for_each(
     blob_ids: Iterable[str], act: Callable[[str], Awaitable[T]]
 ) -> dict[str, T | LabellingError]:
@@ -123,51 +113,3 @@ async def for_each(
             raise outcome  # a bug, reported when the others are done
         outcomes[blob_id] = outcome
     return outcomes
-
-
-async def delete(services: Services, owner: str, blob_id: str) -> None:
-    """Delete a blob in any status, with its labels, webhooks and bytes.
-
-    A repeated call deletes what an interrupted one has left. Label counts are updated later.
-
-    Raises:
-        BlobNotFound: the owner has no such blob, and no remembered deletion of one.
-        Unavailable: a store can't answer now; call again.
-
-    """
-    await services.write(_delete_on_any_disk, services, owner, blob_id)
-
-
-def _delete_on_any_disk(services: Services, owner: str, blob_id: str) -> None:
-    try:
-        _delete(services, owner, blob_id)
-    except StorageFull:  # a deletion has to write its note first
-        services.release_space()
-        _delete(services, owner, blob_id)
-
-
-def _delete(services: Services, owner: str, blob_id: str) -> None:
-    _delete_record(services, owner, blob_id)
-    # The record goes first: workers that process the blob notice the deletion by that, and
-    # maintenance finishes an interrupted deletion by the stored deletion entry.
-    waiting = services.deliveries.remove(blob_id, services.clock())
-    services.storage.delete(original_key(owner, blob_id))
-    for delivery_id in waiting:
-        try:
-            services.enqueue_delivery(delivery_id)
-        except Unavailable:  # the sweep enqueues it
-            log.warning("delivery not enqueued", extra={"webhook_id": delivery_id}, exc_info=True)
-    log.info("blob deleted", extra={"blob_id": blob_id, "owner": owner})
-
-
-def _delete_record(services: Services, owner: str, blob_id: str) -> None:
-    for _ in range(_MAX_ATTEMPTS):
-        blob = services.blobs.find(owner, [blob_id]).get(blob_id)
-        if blob is None:
-            if services.blobs.was_deleted(owner, blob_id):
-                return
-            raise BlobNotFound(blob_id)
-        with suppress(VersionConflict):  # the labeller changed it in between
-            services.blobs.delete(blob, services.clock())
-            return
-    raise Unavailable(f"Blob {blob_id} is being changed by too many requests at once.")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from api.services.pubsub import PubSub
     from core.domain.blob import Blob
     from core.domain.clock import Clock
+    from core.domain.thumbnail import ThumbnailSize
     from core.domain.webhook_url import CallbackRules
     from core.repositories.ports.audit import AuditAction
     from core.repositories.ports.blobs import BlobRepository
@@ -43,7 +44,7 @@ def release_no_space() -> None:
     """Do nothing: the storage has no reserve."""
 
 
-def no_thumbnail(_blob: Blob) -> None:
+def no_thumbnail(_blob: Blob, _size: ThumbnailSize) -> None:
     """Return None: there are no thumbnails."""
 
 
@@ -82,7 +83,7 @@ class Services:
     relabel: Callable[[Blob], None]
     callback_rules: CallbackRules
     require_size_bytes: bool = False
-    thumbnail_url: Callable[[Blob], str | None] = no_thumbnail
+    thumbnail_url: Callable[[Blob, ThumbnailSize], str | None] = no_thumbnail
     pubsub: PubSub | None = None
     similar: SimilarBlobs | None = None
     metrics: Metrics = no_metrics

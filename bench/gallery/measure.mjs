@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import lighthouse, { desktopConfig } from 'lighthouse';
 import { chromium } from 'playwright-core';
 
+import { scroll } from './scroll.mjs';
+
 const [, , url, seconds, ...screens] = process.argv;
 const PORT = 9333;
 const CATEGORIES = ['performance', 'accessibility', 'best-practices'];
@@ -36,48 +38,4 @@ try {
 } finally {
   await browser.close();
   rmSync(profile, { recursive: true, force: true });
-}
-
-/** Scrolls as fast as pages load, and prints the times of frames every five seconds. */
-async function scroll(page, limit) {
-  const tell = async () => {
-    const { frames, tiles, pictures, heap, took } = await page.evaluate(() => window.taken());
-    frames.sort((one, other) => one - other);
-    const at = (part) => frames[Math.min(frames.length - 1, Math.floor(part * frames.length))].toFixed(1);
-    console.log(`${pictures} pictures: ${took.toFixed(1)} s, ${tiles} tiles in the document, heap ${(heap / 1e6).toFixed(0)} MB, frames p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, longest ${at(1)} ms`);
-  };
-  await page.evaluate((seconds) => {
-    let frames = [];
-    let last = performance.now();
-    const began = last;
-    const grid = document.getElementById('grid');
-    window.over = false;
-    let height = 0;
-    let still = 0;
-    const step = (now) => {
-      frames.push(now - last);
-      last = now;
-      window.scrollBy(0, 900);
-      still = grid.scrollHeight === height ? still + 1 : 0;
-      height = grid.scrollHeight;
-      window.over = still > 600 || now - began > seconds * 1000;
-      if (!window.over) requestAnimationFrame(step);
-    };
-    requestAnimationFrame(step);
-    window.taken = () => {
-      const told = {
-        frames: frames.length ? frames : [0],
-        tiles: grid.querySelectorAll('.tile').length,
-        pictures: Math.max(...[...grid.querySelectorAll('[data-place]')].map((each) => Number(each.dataset.place) + 1)),
-        heap: performance.memory.usedJSHeapSize,
-        took: (performance.now() - began) / 1000,
-      };
-      frames = [];
-      return told;
-    };
-  }, limit);
-  while (!(await page.evaluate(() => window.over))) {
-    await new Promise((done) => { setTimeout(done, Math.min(5, limit) * 1000); });
-    await tell();
-  }
 }

@@ -60,7 +60,9 @@ def opened(name: str, root: Path) -> Iterator[tuple[Fault, Path]]:
             yield Fault(detector_hung), data
         case "read-only":
             forget_privilege()
-            yield Fault(read_only, refusals=frozenset({"ServiceUnavailable"})), data
+            # The second one: of a deletion, whose file stays.
+            refusals = frozenset({"ServiceUnavailable", "SERVICE_UNAVAILABLE"})
+            yield Fault(read_only, refusals=refusals), data
         case "full-disk":
             with small_disk(data, DISK) as is_mounted:
                 if not is_mounted:

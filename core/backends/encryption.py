@@ -19,7 +19,7 @@ from core.domain.errors import Unavailable
 from core.runtime.settings import BadSetting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 KEY_BYTES: Final = 32
 _ENCRYPTED: Final = re.compile(r"enc1\.([0-9a-f]{12})\.([A-Za-z0-9+/=]+)")
@@ -54,6 +54,16 @@ class SecretKeys:
 
     def __bool__(self) -> bool:
         return self._current is not None
+
+    @property
+    def current_id(self) -> str | None:
+        """The id of the key that encrypts, None without keys."""
+        return self._current
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The ids of all keys."""
+        return self._keys.keys()
 
     def encrypt(self, secret: str, place: str) -> str:
         """Return what is stored of a secret; `place` names where, such as its owner."""

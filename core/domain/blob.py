@@ -96,6 +96,9 @@ class Blob:
     each is later than the one before. `facts` are the client's, since `facts_set_at` if it changed
     them; `edits` counts such changes too.
 
+    A blob with `deletes_at` waits to be deleted then, and no list has it meanwhile; its owner
+    requested that, or restored it, at `deletion_set_at`, which `edits` counts too.
+
     `traceparent` is the context of its trace (W3C Trace Context); None: it has none.
     """
 
@@ -126,6 +129,8 @@ class Blob:
     edited_at: datetime | None = None
     facts: Facts = NO_FACTS
     facts_set_at: datetime | None = None
+    deletes_at: datetime | None = None
+    deletion_set_at: datetime | None = None
     traceparent: str | None = None
     version: int = 1
 
@@ -143,6 +148,11 @@ class Blob:
     def finished(self) -> bool:
         """Whether the blob is LABELLED or FAILED."""
         return self.status in FINISHED
+
+    @property
+    def listed(self) -> bool:
+        """Whether lists have it: it does not wait to be deleted."""
+        return self.deletes_at is None
 
     @property
     def detected(self) -> tuple[Label, ...] | None:

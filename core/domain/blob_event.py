@@ -103,7 +103,11 @@ def event_of(change: Change, at: datetime) -> BlobEvent | None:
 def deletion_of(blob: Blob, at: datetime) -> BlobEvent:
     """Return the event of a blob's deletion at a time, from its last state."""
     at = max(
-        at, blob.edited_at or at, blob.facts_set_at or at, _kind_and_time(blob)[1]
+        at,
+        blob.edited_at or at,
+        blob.facts_set_at or at,
+        blob.deletion_set_at or at,
+        _kind_and_time(blob)[1],
     )  # DynamoDB streams give whole seconds
     kind = BlobEventKind.DELETED
     return BlobEvent(kind, blob.id, blob.owner, blob.version + 1, at, None, blob.labels)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from core.domain.blob import Blob
+    from core.domain.blob import Blob, ImageType
     from core.domain.pagination import Position
 
 MAX_EXAMINED: Final = 1000  # entries of an index, for one page
@@ -55,7 +55,7 @@ class BlobOrder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BlobFilter:
-    """A filter of blobs. Empty `statuses` and `labels` match all; times are [after, before).
+    """A filter of blobs. Empty conditions match all; times are [after, before).
 
     `sha256` is that of the uploaded bytes, in base64, or the declared one before the upload.
     """
@@ -66,6 +66,7 @@ class BlobFilter:
     sha256: str | None = None
     labels: LabelFilter = NO_LABELS
     facts: FactsFilter = field(default=NO_CONDITIONS, repr=False)
+    content_types: tuple[ImageType, ...] = field(default=(), repr=False)
 
 
 class BlobIndex(Enum):
@@ -121,14 +122,15 @@ class BlobListPlan:
     def exact(self) -> bool:
         """Whether each entry of the index is an item of the list, so that none is checked."""
         labels = self.wanted.labels
-        if self.checked_metadata or self.checked_sha256:
+        checked = self.checked_metadata or self.checked_sha256 or self.wanted.content_types
+        if checked or labels.examines_labels:
             return False
         match self.index:
             case BlobIndex.NAME:
                 return labels.is_empty and not self.wanted.statuses and self.spans_all_times
             case BlobIndex.LABEL:
-                others = labels.none or labels.min_confidence > 0
-                return not others and not self.wanted.statuses and self._names_one_label
+                others = labels.none or labels.min_confidence > 0 or self.wanted.statuses
+                return not others and len(labels.all) + len(labels.any) == 1
             case BlobIndex.CONFIDENCE:
                 return not labels.none and not self.wanted.statuses and self.spans_all_times
         return labels.is_empty and not self.checked_statuses
@@ -173,17 +175,15 @@ class BlobListPlan:
             return MAX_EXAMINED
         return (first + 2) * max(map(len, self.choices), default=0)
 
-    @property
-    def _names_one_label(self) -> bool:
-        return len(self.wanted.labels.all) + len(self.wanted.labels.any) == 1
-
     def matches(self, blob: Blob) -> bool:
         """Tell whether a blob belongs to the list."""
         wanted = self.wanted
         return (
-            self.low <= blob.id < self.high
+            blob.listed
+            and self.low <= blob.id < self.high
             and (not wanted.statuses or blob.status in wanted.statuses)
             and (wanted.sha256 is None or blob.digest == wanted.sha256)
+            and (not wanted.content_types or blob.content_type in wanted.content_types)
             and wanted.labels.matches(blob)
             and wanted.facts.matches(blob.facts)
             and (self.index is not BlobIndex.NAME or blob.facts.file_name is not None)
@@ -238,7 +238,7 @@ def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> B
     low = ulid_floor(wanted.created_after) if wanted.created_after else ""
     high = ulid_floor(wanted.created_before) if wanted.created_before else LAST_ID
     # Blobs in other states have no labels.
-    possible = CAN_HAVE_LABELS if labels.all or labels.any else _STATUSES
+    possible = CAN_HAVE_LABELS if labels.requires_labels else _STATUSES
     given = wanted.statuses
     statuses = tuple(each for each in possible if each in given) if given else possible
     impossible = not statuses or low >= high or is_contradictory(wanted.labels)
@@ -256,9 +256,17 @@ def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> B
         choices=() if impossible else choices,
         low=low,
         high=high,
-        # Without such conditions the name, and the cursors, are those of earlier versions.
-        name=f"{order} {wanted}" if facts == NO_CONDITIONS else f"{order} {wanted} {facts}",
+        name=_name_of(order, wanted),
     )
+
+
+def _name_of(order: BlobOrder, wanted: BlobFilter) -> str:
+    """Return the name of a list: without newer conditions that of earlier versions' cursors."""
+    name = f"{order} {wanted}"
+    if wanted.facts != NO_CONDITIONS:
+        name += f" {wanted.facts}"
+    newer = sorted(wanted.content_types), wanted.labels.confirmed, wanted.labels.found
+    return name if newer == ([], None, None) else f"{name} {newer}"
 
 
 def _walked(  # noqa: PLR0911  # one for each index

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.domain.deletion import listed_labels
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -29,7 +31,7 @@ class Change:
 
     @property
     def edited(self) -> Blob | None:
-        """The blob, if this write was an edit of its labels or facts by its owner; else None."""
+        """The blob, if this write was an edit by its owner; else None."""
         return self.new if self.edit_time else None
 
     @property
@@ -38,13 +40,15 @@ class Change:
         old, new = self.old, self.new
         if old is None or new is None:
             return None
+        if new.deletion_set_at != old.deletion_set_at:
+            return new.deletion_set_at
         if new.facts_set_at != old.facts_set_at:
             return new.facts_set_at
         return None if new.edited_at == old.edited_at else new.edited_at
 
     @property
     def labels_changed(self) -> bool:
-        """Whether the set of the blob's label names changed."""
+        """Whether the set of the label names to be counted changed."""
         return label_names(self.old) != label_names(self.new)
 
 
@@ -53,5 +57,5 @@ def _ended_alike(old: Blob, new: Blob) -> bool:
 
 
 def label_names(blob: Blob | None) -> frozenset[str]:
-    """Return the names of a blob's labels."""
-    return frozenset(label.name for label in blob.labels or ()) if blob else frozenset()
+    """Return the names of a blob's labels that are counted."""
+    return frozenset(label.name for label in listed_labels(blob)) if blob else frozenset()

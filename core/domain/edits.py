@@ -76,5 +76,7 @@ def is_same_labelling(one: Blob, other: Blob) -> bool:
         edited_at=one.edited_at,
         facts=one.facts,
         facts_set_at=one.facts_set_at,
+        deletes_at=one.deletes_at,
+        deletion_set_at=one.deletion_set_at,
         version=one.version,
     )

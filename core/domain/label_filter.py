@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from core.domain.errors import InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from core.domain.blob import Blob
     from core.domain.label import Label
@@ -22,18 +22,35 @@ class LabelFilter:
     """A filter of blobs by their labels. Names are compared without regard to case.
 
     A blob matches if it has every label of `all`, at least one of `any` unless that is empty, and
-    none of `none`. Labels below `min_confidence` (0 to 100) do not count.
+    none of `none`. Labels below `min_confidence` (0 to 100) do not count. With `confirmed`, only
+    labels count that the owner added or confirmed, or only the others; a filter without names then
+    matches blobs of which any label is confirmed, or which have labels and none of them is. With
+    `found`, a blob must have a label, or must be labelled and have none.
     """
 
     all: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
     none: tuple[str, ...] = ()
     min_confidence: float = 0.0
+    confirmed: bool | None = field(default=None, repr=False)  # cursors contain the rest
+    found: bool | None = field(default=None, repr=False)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it names no label, so that every blob matches."""
-        return not (self.all or self.any or self.none)
+        """Whether every blob matches."""
+        return not self.names and not self.examines_labels
+
+    @property
+    def examines_labels(self) -> bool:
+        """Whether it asks for more than names and confidences of labels."""
+        return self.confirmed is not None or self.found is not None
+
+    @property
+    def requires_labels(self) -> bool:
+        """Whether only blobs match that have been labelled."""
+        if self.all or self.any or self.found is not None:
+            return True
+        return self.confirmed is not None and not self.none
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,20 +62,26 @@ class LabelFilter:
         every, either, none = (
             tuple(map(rename, names)) for names in (self.all, self.any, self.none)
         )
-        return LabelFilter(every, either, none, self.min_confidence)
+        return replace(self, all=every, any=either, none=none)
 
     def matches(self, blob: Blob) -> bool:
         """Tell whether a blob matches."""
         return self.accepts(blob.labels)
 
-    def accepts(self, labels: Iterable[Label] | None) -> bool:
+    def accepts(self, labels: Collection[Label] | None) -> bool:
         """Tell whether a blob with these labels matches; None: it has none."""
         if self.is_empty:
             return True
+        if self.found is not None and (labels is None or self.found is not bool(labels)):
+            return False
+        if not self.names:
+            confirmed = any(label.confirmed_at for label in labels or ())
+            return labels is not None and self.confirmed in (None, confirmed)
         carried = {
             label.name.casefold()
             for label in labels or ()
             if label.confidence >= self.min_confidence
+            and self.confirmed in (None, label.confirmed_at is not None)
         }
         return (
             carried.issuperset(fold_names(self.all))
@@ -103,7 +126,7 @@ def simplify(labels: LabelFilter) -> LabelFilter:
     either = [name for name in fold_names(labels.any) if name not in none]
     if set(every) & set(either):
         either = []
-    return LabelFilter(tuple(every), tuple(either), tuple(none), labels.min_confidence)
+    return replace(labels, all=tuple(every), any=tuple(either), none=tuple(none))
 
 
 def is_contradictory(labels: LabelFilter) -> bool:

@@ -18,6 +18,7 @@ from core.domain.errors import QuotaExceeded
 if TYPE_CHECKING:
     from datetime import datetime
 
+LOCAL_OWNER: Final = "local"  # of requests that need no key
 MAX_OWNER: Final = 64  # bytes of an owner's name in UTF-8
 ROTATION_OVERLAP: Final = timedelta(hours=24)
 MAX_VALID: Final = 5  # valid secrets, and valid keys: each adds a signature to the header

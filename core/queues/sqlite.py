@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
 
 _NOW = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter(Message):
+    """A message that was received too often. `error` tells why the last attempt failed, or None."""
+
+    error: str | None = None
 
 
 class SqliteQueue:
@@ -136,15 +144,26 @@ class SqliteQueue:
         """Return the number of dead letters."""
         return self._count(self._dead)
 
-    def dead_letters(self, limit: int, skip: int = 0) -> Sequence[Message]:
+    def note_error(self, message_id: str, error: str) -> None:
+        """Store why processing a message failed. A power cut may lose it."""
+        with self._database.write(synced=False) as connection:
+            connection.execute(
+                "UPDATE messages SET error = ? WHERE queue = ? AND id = ?",
+                (error, self._name, message_id),
+            )
+
+    def dead_letters(self, limit: int, skip: int = 0) -> Sequence[DeadLetter]:
         """Return dead letters behind the first `skip`, oldest first, without receiving them."""
         with self._database.read() as connection:
             rows = connection.execute(
-                "SELECT id, body, receives, sent_at FROM messages WHERE queue = ?"
+                "SELECT id, body, receives, sent_at, error FROM messages WHERE queue = ?"
                 " ORDER BY visible_at, id LIMIT ? OFFSET ?",
                 (self._dead, limit, skip),
             ).fetchall()
-        return [_message(row, receipt="") for row in rows]
+        return [
+            DeadLetter(str(letter_id), "", body, receives, from_epoch_ms(sent_at), error)
+            for letter_id, body, receives, sent_at, error in rows
+        ]
 
     def send_dead_letter(self, body: str) -> None:
         """Send a message to the dead-letter queue."""
@@ -162,8 +181,8 @@ class SqliteQueue:
         """
         with self._database.write(synced=False) as connection:
             moved = connection.execute(
-                "UPDATE messages SET queue = ?, receives = 0, visible_at = ? WHERE queue = ?"
-                " AND (? IS NULL OR id = ?)",
+                "UPDATE messages SET queue = ?, receives = 0, visible_at = ?, error = NULL"
+                " WHERE queue = ? AND (? IS NULL OR id = ?)",
                 (self._name, epoch_ms(self._clock()), self._dead, message_id, message_id),
             ).rowcount
             self._database.after_commit(self.wake)

@@ -31,7 +31,16 @@ Document = dict[str, Any]
 
 SHARDS: Final = 8
 
-_TIMES = ("created_at", "uploaded_at", "finished_at", "changed_at", "edited_at", "facts_set_at")
+_TIMES = (
+    "created_at",
+    "uploaded_at",
+    "finished_at",
+    "changed_at",
+    "edited_at",
+    "facts_set_at",
+    "deletes_at",
+    "deletion_set_at",
+)
 _COMPRESSED = ("labels", "detected_labels", "decisions")
 _PLAIN = (
     "id",
@@ -87,7 +96,8 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
     labels, failure = get("labels"), get("failure")
     uploaded_at, finished_at = get("uploaded_at"), get("finished_at")
     changed_at, edited_at = get("changed_at"), get("edited_at")
-    facts_set_at = get("facts_set_at")
+    facts_set_at, deletes_at = get("facts_set_at"), get("deletes_at")
+    deletion_set_at = get("deletion_set_at")
     detected = get("detected_labels")
     read = None if labels is None else tuple(map(label_from_document, labels))
     return Blob(
@@ -118,6 +128,8 @@ def blob_from_document(document: Mapping[str, Any]) -> Blob:
         edited_at=edited_at and from_text(edited_at),
         facts=_facts_from(document),
         facts_set_at=facts_set_at and from_text(facts_set_at),
+        deletes_at=deletes_at and from_text(deletes_at),
+        deletion_set_at=deletion_set_at and from_text(deletion_set_at),
         traceparent=get("traceparent"),
         version=get("version", 1),
     )
@@ -132,8 +144,17 @@ def _facts_from(document: Mapping[str, Any]) -> Facts:
 
 
 def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Return the typed attributes that are the keys of a blob in the table's indexes."""
+    """Return the typed attributes that are the keys of a blob in the table's indexes.
+
+    A blob that waits to be deleted is in a list of its own, and in the list of those due.
+    """
     owner, status = document["owner"], document["status"]
+    if deletes_at := document.get("deletes_at"):
+        return {
+            "by_owner": {"S": waiting_key(owner)},
+            "list": {"S": f"waiting#{shard_of(document['id'])}"},
+            "at": {"S": deletes_at},
+        }
     attributes = {"by_owner": {"S": owner}, "by_status": {"S": f"{status}#{owner}"}}
     if digest := document.get("sha256") or document.get("declared_sha256"):
         attributes["by_digest"] = {"S": digest_key(owner, digest)}
@@ -143,6 +164,14 @@ def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         attributes["list"] = {"S": f"uploads#{shard_of(document['id'])}"}
         attributes["at"] = {"S": document["created_at"]}
     return attributes
+
+
+def waiting_key(owner: str) -> str:
+    """Return the index key of an owner's blobs that wait to be deleted.
+
+    No owner has such a name, because names are printable.
+    """
+    return f"{owner}\twaiting"
 
 
 def digest_key(owner: str, sha256: str) -> str:

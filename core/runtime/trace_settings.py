@@ -34,7 +34,8 @@ def check_endpoint(endpoint: str) -> None:
     """Raise BadSetting for an endpoint that is neither a URL nor empty."""
     if endpoint and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", endpoint):
         raise BadSetting(
-            f"The OTLP endpoint is {endpoint!r}: give a URL such as http://127.0.0.1:4318."
+            f"LABELLING_OTLP_ENDPOINT (--otlp-endpoint) is {endpoint!r}: give a URL such as "
+            "http://127.0.0.1:4318."
         )
 
 

@@ -84,7 +84,7 @@ class BucketStorage(FileStorage):
         return self._bucket.size(key)
 
     def delete(self, key: str, version: str | None = None) -> None:
-        """Delete the bytes and the file at `derived_path`, if there are any."""
+        """Delete the bytes and what is derived from them, if there are any."""
         super().delete(key)
         self._bucket.delete(key, version)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
 from core.domain.errors import ObjectNotFound
+from core.domain.thumbnail import ThumbnailSize
 from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms, key_parts
 from core.storage.durable_files import incoming_file, translated
 
@@ -80,10 +81,10 @@ class FileStorage:
             return self.path(key).stat().st_size
 
     def delete(self, key: str, version: str | None = None) -> None:  # noqa: ARG002  # there are none
-        """Delete the bytes and the file at `derived_path`, if there are any."""
+        """Delete the bytes and what is derived from them, if there are any."""
         with translated(key):
             self.path(key).unlink(missing_ok=True)
-            self.derived_path(key).unlink(missing_ok=True)
+        self.delete_derived(key)
 
     def presign_put(self, key: str, terms: UploadTerms, *, now: datetime) -> UploadTarget:
         """Return a URL for one upload under these terms, valid for 15 minutes."""
@@ -125,9 +126,9 @@ class FileStorage:
         """List the keys of originals that are not in the folder: none."""
         return iter(())
 
-    def derived_path(self, key: str) -> Path:
-        """Return the path for a file derived from a key's bytes, which `delete` deletes too."""
-        return self.path(f"derived/{key}")
+    def derived_path(self, key: str, size: ThumbnailSize) -> Path:
+        """Return the path for a thumbnail of a key's bytes, which `delete` deletes too."""
+        return self.path(_derived_key(key, size))
 
     def receive(self, key: str) -> AbstractContextManager[IncomingFile]:
         """Receive bytes for a key in chunks. The end of the block discards them unless kept."""
@@ -136,25 +137,26 @@ class FileStorage:
     def _receive_file(self, key: str) -> AbstractContextManager[IncomingFile]:
         return incoming_file(key, self._incoming / secrets.token_hex(16), self.path(key))
 
-    def put_derived(self, key: str, content: bytes) -> None:
-        """Store what is derived from a key's bytes; a power cut may lose it."""
-        with self._receive_file(f"derived/{key}") as incoming:
+    def put_derived(self, key: str, size: ThumbnailSize, content: bytes) -> None:
+        """Store a thumbnail of a key's bytes; a power cut may lose it."""
+        with self._receive_file(_derived_key(key, size)) as incoming:
             incoming.write(content)
             incoming.keep()
 
-    def has_derived(self, key: str) -> bool:
-        """Tell whether something derived from a key's bytes is stored. Raises Unavailable."""
+    def has_derived(self, key: str, size: ThumbnailSize) -> bool:
+        """Tell whether a thumbnail of a key's bytes is stored. Raises Unavailable."""
         try:
             with translated(key):
-                self.derived_path(key).stat()
+                self.derived_path(key, size).stat()
         except ObjectNotFound:
             return False
         return True
 
     def delete_derived(self, key: str) -> None:
-        """Delete what is derived from a key's bytes, if there is anything."""
+        """Delete all thumbnails of a key's bytes, if there are any."""
         with translated(key):
-            self.derived_path(key).unlink(missing_ok=True)
+            for size in ThumbnailSize:
+                self.derived_path(key, size).unlink(missing_ok=True)
 
     def clear_leftovers(self) -> None:
         """Delete the temporary files that an ended process left. Call it before the first write."""
@@ -167,6 +169,11 @@ class FileStorage:
                 leftover.unlink(missing_ok=True)
             except OSError as exc:
                 log.warning("leftover not deleted", extra={"file": leftover, "error": str(exc)})
+
+
+def _derived_key(key: str, size: ThumbnailSize) -> str:
+    # Earlier versions had one size.
+    return f"derived/{key}" if size is ThumbnailSize.SMALL else f"derived/{key}.{size}"
 
 
 def path_of(root: Path, key: str) -> Path:

@@ -12,8 +12,7 @@ from core.domain.errors import InvalidValue
 from labeller.s3_event import InvalidEvent, uploads_in_message
 
 if TYPE_CHECKING:
-    from core.queues.base import Message
-    from core.queues.sqlite import SqliteQueue
+    from core.queues.sqlite import DeadLetter, SqliteQueue
     from embedded.stores import Stores
 
 # What reading a message without its fields raises, or one that is nested too deeply.
@@ -30,10 +29,11 @@ def find_queue(stores: Stores, name: str) -> SqliteQueue:
     raise InvalidValue("queue", f"there is no queue {name!r}: choose from {names}")
 
 
-def describe_letter(stores: Stores, queue: str, letter: Message) -> dict[str, Any]:
+def describe_letter(stores: Stores, queue: str, letter: DeadLetter) -> dict[str, Any]:
     """Return a dead letter with its owner, its subject and the reason. Raises Unavailable.
 
-    The subject is the id of a blob or a webhook; null where the message does not tell.
+    The subject is the id of a blob or a webhook; null where the message does not tell. `error` is
+    what the labeller raised at the last attempt, if it is known.
     """
     if queue == stores.upload_events.name:
         found = _upload(stores, letter.body)
@@ -50,6 +50,7 @@ def describe_letter(stores: Stores, queue: str, letter: Message) -> dict[str, An
         "owner": owner,
         "subject": subject,
         "reason": reason,
+        "error": letter.error,
     }
 
 

@@ -16,9 +16,15 @@ def find_key(owners: OwnerRepository, key_id: str) -> ApiKey:
     """Return the key whose id starts so. Raises InvalidValue unless there is exactly one."""
     known = owners.list_keys() if key_id else ()
     found = [key for key in known if key.hash.startswith(key_id)]
-    if len(found) != 1:
+    if not found:
         raise InvalidValue(
-            "id", f"{len(found)} keys have an id that starts so; see 'labelling keys list'"
+            "id", f"no key has an id that starts with {key_id!r}: see 'labelling keys list'"
+        )
+    if len(found) > 1:
+        raise InvalidValue(
+            "id",
+            f"{len(found)} keys have an id that starts with {key_id!r}: give more of the id that "
+            "'labelling keys list' shows",
         )
     return found[0]
 

@@ -21,6 +21,7 @@ from embedded.data_lock import is_served
 from embedded.metrics.state import resident_bytes
 from embedded.metrics.statistics import LINES, read_statistics
 from embedded.originals import stored_address
+from embedded.version import running_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,9 +88,10 @@ def read_status(
         "backups": {
             "to": settings.backup_to,
             "every_hours": settings.backup_hours if settings.backup_to else None,
-            "age_seconds": (now - last).total_seconds() if last else None,
+            "age_seconds": (now - last.at).total_seconds() if last else None,
+            "lacking": last.lacking if last else None,
         },
-        "last_backup": to_text(last) if last else None,
+        "last_backup": to_text(last.at) if last else None,
     }
 
 
@@ -101,7 +103,7 @@ def read_versions(database: Database) -> dict[str, Any]:
     with suppress(PackageNotFoundError):
         onnxruntime = version(ORT)
     return {
-        "labelling": version("labelling"),
+        "labelling": running_version(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         ORT: onnxruntime,

@@ -9,7 +9,6 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -34,9 +33,11 @@ from embedded.backup.manifest import (
     surplus,
     unused,
 )
+from embedded.backup.ownership import claim, data_id
 from embedded.backup.read import digest_of, read_listing
 from embedded.migrations import MIGRATIONS
 from embedded.originals import open_storage
+from embedded.version import running_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from core.domain.blob import Blob
     from core.domain.clock import Clock
+    from core.repositories.ports.blobs import BlobRepository
     from embedded.backup.targets import BackupTarget
     from embedded.stores import Stores
 
@@ -67,7 +69,7 @@ class Outcome:
     """What a backup has done. `copied` counts the pictures that the target did not have yet.
 
     `missing` are the keys of pictures whose bytes are lost, `damaged` those whose bytes are not the
-    ones that were uploaded: the backup has the rest.
+    ones that were uploaded: the backup has the rest. `deleted` are older backups.
     """
 
     name: str
@@ -76,6 +78,12 @@ class Outcome:
     copied: int = 0
     missing: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+
+    @property
+    def lacking(self) -> int:
+        """The number of pictures whose uploaded bytes are not in the backup."""
+        return len(self.missing) + len(self.damaged)
 
 
 def has_bytes(blob: Blob) -> bool:
@@ -111,19 +119,20 @@ class BackupMaker:
     def make(
         self,
         target: BackupTarget,
-        keep: int,
+        keep: int | None,
         show: Callable[[int], None] = lambda _: None,
     ) -> Outcome:
-        """Make a backup, then delete all but the newest `keep`.
+        """Make a backup, then delete all but the newest `keep`; without `keep`, none.
 
         `show` receives the number of blobs read.
-        Raises BackupRunning, BackupCancelled, StorageFull or Unavailable. The target then has the
-        same whole backups as before.
+        Raises TargetInUse, BackupRunning, BackupCancelled, StorageFull or Unavailable. The target
+        then has the same whole backups as before.
         """
         self._require_wanted()
         with self._working() as work:
             at = self._clock()
             present = dict(target.sizes())
+            claim(target, present, data_id(self._stores.database), work)
             outcome = Outcome(backup_name(at, backups_in(present)))
             self._stores.database.copy_to(work / DATABASE)
             with closing(Database(work / DATABASE, MIGRATIONS)) as copy:
@@ -131,17 +140,19 @@ class BackupMaker:
             parts = {name: digest_of(work / name) for name in (DATABASE, LISTING)}
             manifest = Manifest(
                 created_at=to_text(at),
-                service=version("labelling"),
+                service=running_version(),
                 database=parts[DATABASE],
                 listing=parts[LISTING],
                 originals=outcome.originals,
                 original_bytes=outcome.original_bytes,
+                missing=tuple(outcome.missing),
+                damaged=tuple(outcome.damaged),
             )
             (work / MANIFEST).write_bytes(dump_manifest(manifest))
             stored = [file_name(outcome.name, name) for name in (LISTING, DATABASE, MANIFEST)]
             for name in stored:  # the manifest makes it whole
                 target.put(name, work / PurePosixPath(name).name)
-            prune(target, [*present, *stored], keep, work)
+            outcome.deleted = prune(target, [*present, *stored], keep, work)
         return outcome
 
     def _require_wanted(self) -> None:
@@ -225,7 +236,7 @@ class BackupMaker:
             outcome.missing.append(blob.key)
 
 
-def pages_of(blobs: SqliteBlobRepository) -> Iterator[Sequence[Blob]]:
+def pages_of(blobs: BlobRepository) -> Iterator[Sequence[Blob]]:
     """Read all blobs, some hundreds at a time."""
     after: str | None = None
     while True:
@@ -240,11 +251,12 @@ def recorded_digest(blob: Blob) -> str | None:
     return base64.b64decode(blob.sha256).hex() if blob.sha256 else None
 
 
-def prune(target: BackupTarget, names: Sequence[str], keep: int, work: Path) -> None:
+def prune(target: BackupTarget, names: Sequence[str], keep: int | None, work: Path) -> list[str]:
     """Delete all but the newest whole backups, and the pictures that the others do not need.
 
-    `names` are those in the target; pictures that were stored just now may be left out, because a
-    whole backup needs them. `work` is a folder for copies of listings.
+    Return the whole backups that were deleted. `names` are those in the target; pictures that were
+    stored just now may be left out, because a whole backup needs them. `work` is a folder for
+    copies of listings.
     """
     backups = backups_in(names)
     deleted = surplus(backups, keep)
@@ -259,3 +271,4 @@ def prune(target: BackupTarget, names: Sequence[str], keep: int, work: Path) -> 
             target.delete(name)
     for name in unused(names, used):
         target.delete(name)
+    return [backup for backup in deleted if backups[backup]]

@@ -6,6 +6,7 @@ A target holds any number of backups. They share the pictures, which have their 
     backups/<time>/labelling.sqlite             the database
     backups/<time>/originals.tsv                key, SHA-256 and bytes of each picture
     backups/<time>/manifest.json                the digests of the two; written last
+    data-folder                                 the id of the data folder that they are of
 
 A backup without its manifest is not whole.
 """
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 DATABASE: Final = "labelling.sqlite"
 LISTING: Final = "originals.tsv"
 MANIFEST: Final = "manifest.json"
 BACKUPS: Final = "backups"
 ORIGINALS: Final = "originals"
+OWNER: Final = "data-folder"
+MISSING: Final = "its bytes were missing when the backup was made"
+DAMAGED: Final = "its bytes were not those that were uploaded, when the backup was made"
 _NAME: Final = re.compile(rf"{BACKUPS}/(\d{{8}}T\d{{6}}Z)/")
+# A picture, or the part of one that a killed backup left.
+_STORED: Final = re.compile(rf"{ORIGINALS}/[0-9a-f]{{2}}/([0-9a-f]{{64}}|\.[0-9a-f]{{16}})")
 
 
 class BackupDamaged(LabellingError):
@@ -47,7 +53,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The parts of one backup. `originals` and `original_bytes` count the pictures."""
+    """The parts of one backup. `originals` and `original_bytes` count the pictures that it has.
+
+    The database names more: the keys in `missing`, of pictures whose bytes were lost before. Those
+    in `damaged` are in the backup, but with other bytes than were uploaded.
+    """
 
     created_at: str
     service: str
@@ -55,7 +65,24 @@ class Manifest:
     listing: Part
     originals: int
     original_bytes: int
+    missing: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
     format: int = FORMAT
+
+    @property
+    def recorded(self) -> bool:
+        """Whether `missing` and `damaged` are known: format 1 did not have them."""
+        return self.format > 1
+
+    @property
+    def lacking(self) -> int:
+        """The number of pictures whose uploaded bytes are not in the backup."""
+        return len(self.missing) + len(self.damaged)
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What the backup lacks: what is wrong, by the key of the picture."""
+        return dict.fromkeys(self.missing, MISSING) | dict.fromkeys(self.damaged, DAMAGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +128,19 @@ def backups_in(names: Iterable[str]) -> dict[str, bool]:
     return dict(sorted(found.items()))
 
 
-def surplus(backups: dict[str, bool], keep: int) -> list[str]:
-    """Return the backups to delete: all but the newest `keep` whole ones, and those not whole."""
+def surplus(backups: dict[str, bool], keep: int | None) -> list[str]:
+    """Return the backups to delete: those not whole, and all but the newest `keep` whole ones.
+
+    Without `keep`, every whole one stays.
+    """
     whole = [backup for backup, complete in backups.items() if complete]
-    kept = set(whole[-keep:])
+    kept = set(whole if keep is None else whole[-keep:])
     return [backup for backup in backups if backup not in kept]
 
 
 def unused(stored: Iterable[str], used: Collection[str]) -> Iterator[str]:
-    """Return the names of the stored pictures that no backup lists."""
-    return (name for name in stored if name.startswith(f"{ORIGINALS}/") and name not in used)
+    """Return the names of the stored pictures that no backup lists, and of nothing else."""
+    return (name for name in stored if _STORED.fullmatch(name) and name not in used)
 
 
 def dump_manifest(manifest: Manifest) -> bytes:
@@ -127,8 +157,9 @@ def load_manifest(content: bytes) -> Manifest:
                 f"The backup has format {read['format']}, but this program reads {FORMAT}: update "
                 "the program."
             )
-        read["database"], read["listing"] = Part(**read["database"]), Part(**read["listing"])
-        return Manifest(**read)
+        parts = {name: Part(**read[name]) for name in ("database", "listing")}
+        keys = {name: tuple(read.get(name, ())) for name in ("missing", "damaged")}
+        return Manifest(**(read | parts | keys))
     except (ValueError, KeyError, TypeError) as exc:
         raise BackupDamaged(f"The backup's {MANIFEST} can't be read: {exc!r}") from exc
 

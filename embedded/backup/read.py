@@ -87,7 +87,7 @@ def check_original(target: BackupTarget, original: Original, into: Path) -> str 
     try:
         get_part(target, original.name, original.part, into)
     except ObjectNotFound:
-        return f"{original.key}: the backup has no bytes of it"
+        return "the backup has no bytes of it"
     except BackupDamaged as exc:
-        return f"{original.key}: {exc}"
+        return str(exc)
     return None

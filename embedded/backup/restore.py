@@ -25,7 +25,7 @@ from embedded.backup.read import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from embedded.backup.manifest import Manifest, Original
     from embedded.backup.targets import BackupTarget
@@ -41,12 +41,17 @@ class FolderInUse(LabellingError):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored or checked. `problems` tell which pictures are absent or damaged."""
+    """What was restored or checked.
+
+    `pictures` is how many the database names, and `problems` tells by key which of them are absent
+    or damaged. A backup that is not `recorded` doesn't tell what was lost before it was made.
+    """
 
     backup: str
     created_at: str
-    originals: int
-    problems: tuple[str, ...]
+    pictures: int
+    problems: Mapping[str, str]
+    recorded: bool
 
 
 def restore(
@@ -91,7 +96,7 @@ def restore(
     os.sync()  # one for all files, rather than one for each
     work.rename(data)  # in place of an empty folder
     sync_folder(data.parent)
-    return Restored(chosen, manifest.created_at, manifest.originals, tuple(problems))
+    return _outcome(chosen, manifest, problems)
 
 
 def _start(target: BackupTarget, backup: str, work: Path) -> Manifest:
@@ -124,21 +129,33 @@ def verify_backup(
         problems = _each(
             read_listing(target, chosen, work), check, lambda done: show(done, manifest.originals)
         )
-    return Restored(chosen, manifest.created_at, manifest.originals, tuple(problems))
+    return _outcome(chosen, manifest, problems)
+
+
+def _outcome(backup: str, manifest: Manifest, problems: dict[str, str]) -> Restored:
+    return Restored(
+        backup=backup,
+        created_at=manifest.created_at,
+        pictures=manifest.originals + len(manifest.missing),
+        problems=manifest.problems | problems,
+        recorded=manifest.recorded,
+    )
 
 
 def _each(
     originals: Iterable[Original],
     call: Callable[[Original], str | None],
     show: Callable[[int], None],
-) -> list[str]:
-    """Call for each picture, several at a time; return the problems."""
-    problems: list[str] = []
+) -> dict[str, str]:
+    """Call for each picture, several at a time; return the problems by key."""
+    problems: dict[str, str] = {}
     done = 0
     remaining = iter(originals)
     with ThreadPoolExecutor(THREADS) as pool:
         while batch := list(islice(remaining, BATCH)):
-            problems += filter(None, pool.map(call, batch))
+            for original, problem in zip(batch, pool.map(call, batch), strict=True):
+                if problem:
+                    problems[original.key] = problem
             done += len(batch)
             show(done)
     return problems

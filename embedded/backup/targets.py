@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 1_000_000  # bytes
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
+_FORBIDDEN: Final = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 class BackupTarget(Protocol):
@@ -68,6 +70,7 @@ class FolderTarget:
         path = path_of(self._root, name)
         part = path.with_name(f".{secrets.token_hex(8)}")
         with (
+            _writable(self._root),
             translated(name),
             source.open("rb") as stream,
             incoming_file(name, part, path) as incoming,
@@ -90,6 +93,22 @@ class FolderTarget:
             path.unlink(missing_ok=True)
         with suppress(OSError):
             path.parent.rmdir()
+
+
+@contextmanager
+def _writable(root: Path) -> Iterator[None]:
+    """Say what to do where the folder can't be written. Raises Unavailable."""
+    try:
+        yield
+    except Unavailable as exc:
+        cause = exc.__cause__
+        if isinstance(cause, OSError) and cause.errno in _FORBIDDEN:
+            raise Unavailable(
+                f"The folder {root.absolute()} can't be written: {cause.strerror}. It must belong "
+                "to the user that runs this program; under systemd, the unit must name it in "
+                "ReadWritePaths=."
+            ) from cause
+        raise
 
 
 class S3Target:

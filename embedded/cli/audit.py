@@ -19,7 +19,7 @@ from embedded.cli.stores import dynamodb_table, opened_stores, table_option
 from embedded.cli.times import parse_past
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from embedded.settings import Settings
 
@@ -33,16 +33,36 @@ def audit() -> None:
 @click.option(
     "--since", metavar="TIME", help="Not before: 2027-01-31, a time in RFC 3339, or 12h or 90d ago."
 )
+@click.option(
+    "--action",
+    "actions",
+    multiple=True,
+    type=click.Choice([each.value for each in AuditAction]),
+    help="Only this action. May be repeated.",
+)
+@click.option("--owner", metavar="NAME", help="Only what belongs to this owner.")
 @json_option
 @settings_options("data")
 @table_option
-def list_(settings: Settings, table: str | None, since: str | None, *, as_json: bool) -> None:
+def list_(
+    settings: Settings,
+    table: str | None,
+    since: str | None,
+    actions: Sequence[str],
+    owner: str | None,
+    *,
+    as_json: bool,
+) -> None:
     """List records, oldest first: time, action, owner, actor, origin, subject."""
     now = utc_now()
     start = parse_past("--since", since, now) if since else now - RETENTION - timedelta(days=31)
     with opened_audit(settings, table) as log:
         print_list(
-            log.read(start, now + timedelta(days=1)),
+            (
+                each
+                for each in log.read(start, now + timedelta(days=1))
+                if (not actions or each.action.value in actions) and owner in (None, each.owner)
+            ),
             as_json=as_json,
             record=_record,
             line=lambda record: "  ".join(str(value) for value in _record(record).values()),
@@ -65,9 +85,12 @@ def record_command(
 ) -> None:
     """Store that the user of this command did something."""
     with opened_audit(settings, table) as log:
-        log.append(
-            AuditRecord(utc_now(), action, owner, f"user:{_user()}", socket.gethostname(), subject)
-        )
+        log.append(command_record(action, owner, subject))
+
+
+def command_record(action: AuditAction, owner: str, subject: str) -> AuditRecord:
+    """Return the record of what the user of this command does."""
+    return AuditRecord(utc_now(), action, owner, f"user:{_user()}", socket.gethostname(), subject)
 
 
 def _user() -> str:

@@ -8,11 +8,11 @@ import click
 
 from core.domain.clock import utc_now
 from embedded.backup.create import BackupMaker
-from embedded.backup.targets import open_target
+from embedded.backup.ownership import open_target_of
+from embedded.backup.separation import require_apart
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_stores
 from embedded.client.progress import progress, say
-from embedded.s3 import s3_client
 
 if TYPE_CHECKING:
     from embedded.settings import Settings
@@ -20,21 +20,33 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("target")
-@settings_options("data", "backup_keep")
-def backup(settings: Settings, target: str) -> int:
+@click.option(
+    "--keep",
+    "--backup-keep",
+    "keep",
+    metavar="INTEGER",
+    type=click.IntRange(1),
+    help="Delete all but the newest so many backups (default: delete none).",
+)
+@settings_options("data")
+def backup(settings: Settings, target: str, keep: int | None) -> int:
     """Back up the data folder to TARGET, while the service runs or not.
 
     TARGET is a folder, or s3://BUCKET/PREFIX, with ?endpoint=URL for a store that is not Amazon's.
-    Only pictures that it lacks are copied. The exit status is 1 if bytes of a picture are missing
-    or damaged; the backup has everything else.
+    Only pictures that it lacks are copied. It must not have the backups of another data folder, nor
+    be inside the data folder. The exit status is 1 if bytes of a picture are missing or damaged;
+    the backup has everything else.
     """
-    into = open_target(target, s3_client)
+    require_apart(target, settings.data)
     with opened_stores(settings) as stores, progress("Backing up", None) as (show, _):
+        into = open_target_of(target, settings.data, stores.database)
         maker = BackupMaker(settings.data, stores, utc_now)
-        made = maker.make(into, settings.backup_keep, lambda read: show(read, ""))
+        made = maker.make(into, keep, lambda read: show(read, ""))
     for key in made.missing:
         say(f"{key}: its bytes are missing.")
     for key in made.damaged:
         say(f"{key}: its bytes are not those that were uploaded.")
     click.echo(f"Backup {made.name} has {made.originals} pictures, {made.copied} of them new.")
+    if made.deleted:
+        click.echo(f"Deleted the older backups {', '.join(made.deleted)}.")
     return 1 if made.missing or made.damaged else 0

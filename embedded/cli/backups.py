@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 @json_option
 @check_settings
 def backups(target: str, *, as_json: bool) -> None:
-    """List the backups in TARGET, oldest first."""
+    """List the backups in TARGET, oldest first.
+
+    INCOMPLETE is one that lacks pictures, because their bytes were lost or damaged before. In JSON,
+    `missing` and `damaged` are null where an earlier version did not record them.
+    """
     source = existing_target(target)
 
     def found() -> Iterator[tuple[str, Manifest]]:
@@ -44,9 +48,18 @@ def backups(target: str, *, as_json: bool) -> None:
             "originals": each[1].originals,
             "original_bytes": each[1].original_bytes,
             "database_bytes": each[1].database.bytes,
+            "missing": each[1].missing if each[1].recorded else None,
+            "damaged": each[1].damaged if each[1].recorded else None,
         },
         line=lambda each: (
             f"{each[0]}  {each[1].originals} pictures, {each[1].original_bytes / 1e6:.1f} MB"
+            f"{_lacking(each[1])}"
         ),
         empty="No backups.",
     )
+
+
+def _lacking(manifest: Manifest) -> str:
+    if not manifest.lacking:
+        return ""
+    return f"; INCOMPLETE: {len(manifest.missing)} missing, {len(manifest.damaged)} damaged"

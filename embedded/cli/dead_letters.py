@@ -15,10 +15,14 @@ from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_stores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from core.queues.sqlite import SqliteQueue
     from embedded.settings import Settings
 
 _MAX_LISTED: Final = 1000  # of each queue
 _NO_OWNER: Final = "-"
+_RETRIED: Final = AuditAction.DEAD_LETTERS_RETRIED
 
 
 @click.group()
@@ -30,9 +34,9 @@ def dead_letters() -> None:
 @json_option
 @settings_options("data")
 def list_(settings: Settings, *, as_json: bool) -> None:
-    """List dead letters: queue, id, time when sent, owner, subject, reason.
+    """List dead letters: queue, id, time when sent, tries, owner, subject, reason.
 
-    With --json also the messages.
+    The subject is the id of a blob or a webhook. With --json also the messages.
     """
     with opened_stores(settings) as stores:
         print_list(
@@ -44,8 +48,9 @@ def list_(settings: Settings, *, as_json: bool) -> None:
             as_json=as_json,
             record=lambda found: found,
             line=lambda found: (
-                f"{found['queue']}  {found['id']}  {found['sent_at']}  {found['owner'] or '-'}"
-                f"  {found['subject'] or '-'}  {found['reason']}"
+                f"{found['queue']}  {found['id']}  {found['sent_at']}  {found['receives']}"
+                f"  {found['owner'] or '-'}  {found['subject'] or '-'}  {found['reason']}"
+                + (f" ({found['error']})" if found["error"] else "")
             ),
             empty="No dead letters.",
         )
@@ -53,34 +58,50 @@ def list_(settings: Settings, *, as_json: bool) -> None:
 
 @dead_letters.command()
 @click.argument("queue", metavar="[QUEUE]", required=False)
-@click.argument("letter_id", metavar="[ID]", required=False)
+@click.argument("letter_ids", metavar="[ID]...", nargs=-1)
 @settings_options("data")
-def retry(settings: Settings, queue: str | None, letter_id: str | None) -> None:
-    """Send dead letters back to their queues: all, those of QUEUE, or the one with ID."""
+def retry(settings: Settings, queue: str | None, letter_ids: Sequence[str]) -> None:
+    """Send dead letters back to their queues: all, those of QUEUE, or those with an ID in it."""
     with opened_stores(settings) as stores:
         queues = [find_queue(stores, queue)] if queue else stores.queues
-        count = sum(each.redrive(letter_id) for each in queues)
-    if letter_id and not count:
-        raise _missing(letter_id)
-    if count:
-        subject = f"{letter_id or count} of {queue or 'all queues'}"
-        record_command(settings, None, AuditAction.DEAD_LETTERS_RETRIED, _NO_OWNER, subject)
+        if letter_ids:
+            count = _each(settings, queues[0], letter_ids, queues[0].redrive, _RETRIED)
+        else:
+            count = sum(each.redrive() for each in queues)
+            if count:
+                _record(settings, _RETRIED, f"{count} of {queue or 'all queues'}")
     click.echo(f"{count} sent back. A running service takes them up at once.")
 
 
 @dead_letters.command()
 @click.argument("queue", metavar="QUEUE")
-@click.argument("letter_id", metavar="ID")
+@click.argument("letter_ids", metavar="ID...", nargs=-1, required=True)
 @settings_options("data")
-def discard(settings: Settings, queue: str, letter_id: str) -> None:
-    """Delete the dead letter ID of QUEUE for good. Its blob stays as it is."""
+def discard(settings: Settings, queue: str, letter_ids: Sequence[str]) -> None:
+    """Delete dead letters of QUEUE for good, each by its ID. Their blobs stay as they are."""
     with opened_stores(settings) as stores:
-        if not find_queue(stores, queue).discard(letter_id):
-            raise _missing(letter_id)
-    subject = f"{letter_id} of {queue}"
-    record_command(settings, None, AuditAction.DEAD_LETTER_DISCARDED, _NO_OWNER, subject)
-    click.echo("Deleted.")
+        found = find_queue(stores, queue)
+        count = _each(settings, found, letter_ids, found.discard, AuditAction.DEAD_LETTER_DISCARDED)
+    click.echo(f"{count} deleted.")
 
 
-def _missing(letter_id: str) -> InvalidValue:
-    return InvalidValue("id", f"no dead letter {letter_id}; see 'labelling dead-letters list'")
+def _each(
+    settings: Settings,
+    queue: SqliteQueue,
+    letter_ids: Sequence[str],
+    act: Callable[[str], object],
+    action: AuditAction,
+) -> int:
+    """Act on letters, with an audit record each. Raises InvalidValue at a missing one."""
+    for letter_id in letter_ids:
+        if not act(letter_id):
+            raise InvalidValue(
+                "id",
+                f"no dead letter {letter_id} in {queue.name}; see 'labelling dead-letters list'",
+            )
+        _record(settings, action, f"{letter_id} of {queue.name}")
+    return len(letter_ids)
+
+
+def _record(settings: Settings, action: AuditAction, subject: str) -> None:
+    record_command(settings, None, action, _NO_OWNER, subject)

@@ -13,7 +13,7 @@ from core.repositories.ports.audit import AuditAction
 from core.runtime.settings import BadSetting
 from embedded.cli.audit import record_command
 from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_owners, opened_stores, table_option
+from embedded.cli.stores import opened_owners, opened_secrets, table_option
 from embedded.encryption import encrypt_owners, load_keys
 from embedded.url_secrets import UrlSecrets
 
@@ -43,7 +43,7 @@ def apply(settings: Settings, table: str | None) -> None:
     """Encrypt all stored secrets with the first of the given keys.
 
     It encrypts what is stored as it is, and what another of the keys encrypted. It may run beside
-    the service, which must know the key already.
+    the service, which must know the key already: where it does not, nothing is changed.
     """
     keys = load_keys(settings)
     if not keys:
@@ -55,7 +55,7 @@ def apply(settings: Settings, table: str | None) -> None:
         if table:
             changed = encrypt_owners(stack.enter_context(opened_owners(settings, table)), keys)
         else:
-            stores = stack.enter_context(opened_stores(settings))
+            stores = stack.enter_context(opened_secrets(settings))
             with stores.database.erasing():
                 changed = encrypt_owners(stores.owners, keys)
                 UrlSecrets(stores.database, keys, utc_now).encrypt()

@@ -72,9 +72,14 @@ def create(
     expires_at = parse_future("--expires", expires, now) if expires else None
     with opened_owners(settings, table, new=True) as owners:
         owners.add_key(ApiKey(hash_key(key), owner, name, now, allowed, expires_at))
-    record_command(settings, table, AuditAction.KEY_CREATED, owner, id_of_key(hash_key(key)))
+    key_id = id_of_key(hash_key(key))
+    record_command(settings, table, AuditAction.KEY_CREATED, owner, key_id)
     click.echo(key)
-    click.echo("Store the key now: only its hash is kept, so it cannot be shown again.", err=True)
+    click.echo(
+        "Store the key now: only its hash is kept, so it cannot be shown again. "
+        f"Its id is {key_id}.",
+        err=True,
+    )
 
 
 @keys.command("list")
@@ -103,7 +108,10 @@ def revoke(settings: Settings, table: str | None, key_id: str) -> None:
     with opened_owners(settings, table) as owners:
         revoked = find_key(owners, key_id)
         owners.remove_key(revoked.hash)
-    record_command(settings, table, AuditAction.KEY_REVOKED, revoked.owner, id_of_key(revoked.hash))
+    key_id = id_of_key(revoked.hash)
+    record_command(settings, table, AuditAction.KEY_REVOKED, revoked.owner, key_id)
+    note = f", {revoked.name!r}" if revoked.name else ""
+    click.echo(f"Revoked the key {key_id} of {revoked.owner}{note}.")
 
 
 @keys.command()
@@ -136,6 +144,7 @@ def rotate(settings: Settings, table: str | None, key_id: str, overlap: str) -> 
     click.echo(key)
     click.echo(
         "Store the key now: only its hash is kept, so it cannot be shown again. "
+        f"Its id is {id_of_key(hash_key(key))}. "
         f"The old key works until {to_text(min(ends_at, old.expires_at or ends_at))}.",
         err=True,
     )

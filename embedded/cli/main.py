@@ -8,9 +8,10 @@ import click
 
 from core.domain.errors import LabellingError
 from core.runtime.settings import BadSetting
-from embedded.cli.errors import MissingFolder
+from embedded.cli.errors import MissingFolder, NoSuchThing
 from embedded.cli.lazy_group import LazyCommand, LazyGroup
 from embedded.cli.settings_options import settings_help
+from embedded.version import running_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,12 @@ COMMANDS: Final = (
     LazyCommand("serve", "serve", "Run the service until it is stopped."),
     LazyCommand("status", "status", "Print what a data folder holds, and what waits in it."),
     LazyCommand("doctor", "doctor", "Check what the service needs, and print what to do."),
+    LazyCommand(
+        "blob", "blob", "Show a picture: owner, status, times, failure, labels and webhook."
+    ),
+    LazyCommand(
+        "delete", "delete", "Delete an owner's pictures for good, with their labels and webhooks."
+    ),
     LazyCommand("keys", "keys", "Create, list, rotate and revoke API keys."),
     LazyCommand("audit", "audit", "List who changed keys and endpoints, or deleted blobs."),
     LazyCommand("import", "import_pictures", "Upload files and folders of pictures."),
@@ -48,7 +55,9 @@ COMMANDS: Final = (
         "verify",
         "Check the database, the bytes of every picture, and the counts of labels.",
     ),
-    LazyCommand("move", "move", "Move the data folder into a stack on AWS."),
+    LazyCommand(
+        "move", "move", "Move the data folder into a stack on AWS, or a stack into the data folder."
+    ),
     LazyCommand("webhook-secret", "webhook_secret", "Print the secrets that sign webhooks."),
     LazyCommand("webhook-keys", "webhook_keys", "Create, list and remove keys that sign webhooks."),
     LazyCommand("encryption", "encryption", "Create encryption keys, and encrypt stored secrets."),
@@ -64,13 +73,26 @@ COMMANDS: Final = (
 )
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    if given:
+        click.echo(f"labelling, version {running_version()}")
+        ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nSettings, as options of 'serve' or in the environment:\n" + settings_help(),
 )
-@click.version_option(package_name="labelling")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def labelling() -> None:
     """Upload pictures, get their labels, and receive a webhook when it is done."""
 
@@ -84,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return EXIT_INTERRUPTED
-    except (BadSetting, MissingFolder) as error:
+    except (BadSetting, MissingFolder, NoSuchThing) as error:
         click.echo(f"labelling: {error}", err=True)
         return EXIT_USAGE
     except (LabellingError, OSError) as error:

@@ -1,9 +1,10 @@
-"""`labelling move`: move a data folder into a stack on AWS."""
+"""`labelling move`: move a data folder into a stack on AWS, or a stack into a data folder."""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -17,14 +18,16 @@ from embedded.cli.stores import dynamodb_table, opened_stores
 from embedded.client.progress import progress, say
 from embedded.data_lock import DataInUse, hold
 from embedded.encryption import load_keys
+from embedded.move.folder import Folder, begin_move, end_move
 from embedded.move.mover import Mover, Outcome
 from embedded.move.owners import OwnerMover
-from embedded.move.target import Target
+from embedded.move.stack import Stack
 from embedded.originals import open_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
+    from embedded.move.place import Place
     from embedded.settings import Settings
     from embedded.stores import Stores
 
@@ -33,45 +36,101 @@ class NotSettled(LabellingError):
     """The service was stopped before it had processed what it stored."""
 
 
-@click.command()
-@click.option("--to-table", "table", required=True, metavar="NAME", help="The stack's table.")
-@click.option("--to-bucket", "bucket", required=True, metavar="NAME", help="The stack's bucket.")
-@settings_options("data")
-def move(settings: Settings, table: str, bucket: str) -> int:
-    """Move the data folder into a stack on AWS.
+@dataclass(frozen=True, slots=True)
+class Move:
+    """From where to where."""
 
-    The stack is deployed, and nothing uses it yet. While the service runs, what it has finished is
-    copied. When it is stopped, the rest is copied and everything compared. A command that was
-    interrupted continues when it is run again. The exit status is 1 if something could not be
-    copied, or differs.
+    source: Place
+    target: Place
+
+
+@click.command()
+@click.option("--to-table", metavar="NAME", help="Move to a stack: its table.")
+@click.option("--to-bucket", metavar="NAME", help="Move to a stack: its bucket.")
+@click.option("--from-table", metavar="NAME", help="Move from a stack: its table.")
+@click.option("--from-bucket", metavar="NAME", help="Move from a stack: its bucket.")
+@click.option(
+    "--stopped", is_flag=True, help="The stack's functions are stopped: copy the rest, and compare."
+)
+@settings_options("data")
+def move(  # options
+    settings: Settings,
+    to_table: str | None,
+    to_bucket: str | None,
+    from_table: str | None,
+    from_bucket: str | None,
+    stopped: bool,
+) -> int:
+    """Move the data folder into a stack on AWS, or a stack into the data folder.
+
+    To a stack, which is deployed and which nothing uses yet: while the service runs, what it has
+    finished is copied. When it is stopped, the rest is copied and everything compared.
+
+    From a stack, to a folder that is new or of an earlier run: while the stack works, what it has
+    finished is copied. When its functions are stopped, say --stopped for the rest.
+
+    A command that was interrupted continues when it is run again. The exit status is 1 if something
+    could not be copied, or differs.
     """
-    target = Target(
-        dynamodb_table(table), aws_client("s3", config=client_config()), bucket, load_keys(settings)
+    match to_table, to_bucket, from_table, from_bucket:
+        case str(), str(), None, None if not stopped:
+            return move_to(settings, stack_at(settings, to_table, to_bucket))
+        case None, None, str(), str():
+            origin = f"table {from_table} and bucket {from_bucket}"
+            stack = stack_at(settings, from_table, from_bucket)
+            return move_from(settings, stack, origin, is_stopped=stopped)
+    raise click.UsageError(
+        "Give --to-table and --to-bucket, or --from-table and --from-bucket with --stopped at last."
     )
-    with opened_stores(settings) as stores:
-        lock = None
-        with suppress(DataInUse):
-            lock = hold(settings.data)
-        if lock is None:
-            with progress("Copying", None) as (show, _):
-                outcome = copy_finished(settings, stores, target, lambda read: show(read, ""))
-            say_all("Copied", outcome)
+
+
+def stack_at(settings: Settings, table: str, bucket: str) -> Stack:
+    """Return a stack by the names of its table and bucket. Raises Unavailable."""
+    s3 = aws_client("s3", config=client_config())
+    return Stack(dynamodb_table(table), s3, bucket, load_keys(settings))
+
+
+def move_to(settings: Settings, stack: Stack) -> int:
+    """Move the data folder into a stack; return the exit status."""
+    with opened_stores(settings) as stores, lock_if_free(settings) as is_stopped:
+        moving = Move(Folder(stores, open_storage(settings.data, stores.database)), stack)
+        if not is_stopped:
+            outcome = copy_finished(moving)
             say("The service runs: stop it, and run the command again for the rest.")
             return 1 if outcome.problems else 0
-        try:
-            check_settled(stores)
-            with progress("Copying", None) as (show, _):
-                copied = copy_all(settings, stores, target, lambda read: show(read, ""))
-            say_all("Copied", copied)
-            with progress("Comparing", None) as (show, _):
-                compared = compare(settings, stores, target, lambda read: show(read, ""))
-        finally:
+        check_settled(stores)
+        return copy_and_compare(moving)
+
+
+def move_from(settings: Settings, stack: Stack, origin: str, *, is_stopped: bool) -> int:
+    """Move a stack into the data folder; return the exit status. Raises DataInUse."""
+    lock = hold(settings.data)
+    try:
+        with opened_stores(settings, new=True) as stores:
+            begin_move(stores.database, origin)
+            moving = Move(stack, Folder(stores, open_storage(settings.data, stores.database)))
+            if not is_stopped:
+                outcome = copy_finished(moving)
+                say("Stop the stack's functions, and run the command again with --stopped.")
+                return 1 if outcome.problems else 0
+            status = copy_and_compare(moving)
+            end_move(stores.database)
+            return status
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def lock_if_free(settings: Settings) -> Iterator[bool]:
+    """Hold the data folder's lock in the block, unless a service does; yield whether it is held."""
+    lock = None
+    with suppress(DataInUse):
+        lock = hold(settings.data)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
             os.close(lock)
-    for problem in compared.problems:
-        say(problem)
-    total = ", ".join(f"{number} {kind}" for kind, number in compared.seen.items())
-    click.echo(f"Compared {total}: {len(compared.problems)} differ.")
-    return 1 if copied.problems or compared.problems else 0
 
 
 def check_settled(stores: Stores) -> None:
@@ -84,36 +143,35 @@ def check_settled(stores: Stores) -> None:
         say(f"{waiting} changes are in quarantine, and their webhooks do not move.")
 
 
-def copy_finished(
-    settings: Settings, stores: Stores, target: Target, show: Callable[[int], None]
-) -> Outcome:
-    """Copy the blobs that the running service has finished, their bytes and their webhooks."""
-    storage = open_storage(settings.data, stores.database)
-    return Mover(stores, storage, target, everything=False).run(show)
+def copy_finished(moving: Move) -> Outcome:
+    """Copy the blobs that a running service has finished, their bytes and their webhooks."""
+    with progress("Copying", None) as (show, _):
+        mover = Mover(moving.source, moving.target, everything=False)
+        outcome = mover.run(lambda read: show(read, ""))
+    say_all("Copied", outcome)
+    return outcome
 
 
-def copy_all(
-    settings: Settings, stores: Stores, target: Target, show: Callable[[int], None]
-) -> Outcome:
-    """Copy everything that the stack lacks. The keys are last: with them clients can use it."""
-    mover = Mover(stores, open_storage(settings.data, stores.database), target, everything=True)
-    owners = OwnerMover(stores, target, mover.outcome)
-    owners.move_owners()
-    mover.run(show)
-    owners.move_keys()
-    return mover.outcome
+def copy_and_compare(moving: Move) -> int:
+    """Copy everything that the target lacks, and compare everything; return the exit status."""
+    copied = run_all(moving, "Copying", write=True)
+    say_all("Copied", copied)
+    compared = run_all(moving, "Comparing", write=False)
+    for problem in compared.problems:
+        say(problem)
+    total = ", ".join(f"{number} {kind}" for kind, number in compared.seen.items())
+    click.echo(f"Compared {total}: {len(compared.problems)} differ.")
+    return 1 if copied.problems or compared.problems else 0
 
 
-def compare(
-    settings: Settings, stores: Stores, target: Target, show: Callable[[int], None]
-) -> Outcome:
-    """Compare everything, and change nothing."""
-    storage = open_storage(settings.data, stores.database)
-    mover = Mover(stores, storage, target, everything=True, write=False)
-    owners = OwnerMover(stores, target, mover.outcome, write=False)
-    owners.move_owners()
-    mover.run(show)
-    owners.move_keys()
+def run_all(moving: Move, what: str, *, write: bool) -> Outcome:
+    """Copy or compare everything. The keys are last: with them clients can use the target."""
+    with progress(what, None) as (show, _):
+        mover = Mover(moving.source, moving.target, everything=True, write=write)
+        owners = OwnerMover(moving.source, moving.target, mover.outcome, write=write)
+        owners.move_owners()
+        mover.run(lambda read: show(read, ""))
+        owners.move_keys()
     return mover.outcome
 
 

@@ -14,7 +14,12 @@ from core.repositories.policy_documents import policy_from_document, policy_to_d
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.policies import set_policy_of
 from embedded.cli.audit import record_command
-from embedded.cli.owner_option import check_owner, owner_option
+from embedded.cli.owner_option import (
+    check_owner,
+    check_owner_exists,
+    new_owner_option,
+    owner_option,
+)
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import dynamodb_table, opened_stores, table_option
 from embedded.cli.versioned_file import read_versioned
@@ -50,16 +55,19 @@ def show(settings: Settings, table: str | None, owner: str) -> None:
 
 @policy.command("set")
 @owner_option
+@new_owner_option
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @settings_options("data")
 @table_option
-def set_(settings: Settings, table: str | None, owner: str, file: IO[str]) -> None:
+def set_(
+    settings: Settings, table: str | None, owner: str, file: IO[str], *, new_owner: bool
+) -> None:
     """Replace an owner's label policy by that of the JSON in FILE, or in "-" for standard input.
 
     If the file has a "version", the policy is replaced only if it still has that version. A running
     service applies it to earlier pictures in the background; otherwise the next start does.
     """
-    check_owner(owner)
+    check_owner_exists(settings, table, owner, new=new_owner)
     given = read_versioned(
         file.read(),
         _FIELDS | _SHOWN,

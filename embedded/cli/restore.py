@@ -8,6 +8,7 @@ import click
 
 from embedded.backup.restore import restore as restore_backup
 from embedded.backup.restore import verify_backup
+from embedded.backup.separation import require_apart
 from embedded.cli.backup_target import existing_target
 from embedded.cli.settings_options import settings_options
 from embedded.client.progress import progress, say
@@ -25,9 +26,11 @@ def restore(settings: Settings, target: str, backup: str | None, *, check: bool)
     """Make a data folder from a backup in TARGET.
 
     The data folder must not exist yet, or be empty. Each file is checked against the digest of the
-    backup. The exit status is 1 if the backup lacks bytes of a picture; everything else is
-    restored. An interrupted run continues when you run the same command again.
+    backup. The exit status is 1 if the backup lacks the uploaded bytes of a picture, also where
+    they were lost before it was made; everything else is restored. An interrupted run continues
+    when you run the same command again.
     """
+    require_apart(target, settings.data)
     source = existing_target(target)
     with progress("Checking" if check else "Restoring", None) as (show, _):
 
@@ -39,9 +42,14 @@ def restore(settings: Settings, target: str, backup: str | None, *, check: bool)
             if check
             else restore_backup(source, backup, settings.data, shown)
         )
-    for problem in done.problems:
-        say(problem)
-    whole = done.originals - len(done.problems)
+    for key, problem in done.problems.items():
+        say(f"{key}: {problem}")
+    if not done.recorded:
+        say(
+            "An earlier version made this backup: it does not tell which pictures were lost before."
+            " 'labelling verify' finds them in a restored folder."
+        )
+    whole = done.pictures - len(done.problems)
     where = "are whole" if check else f"are in {settings.data}"
-    click.echo(f"{whole} of {done.originals} pictures of backup {done.backup} {where}.")
+    click.echo(f"{whole} of {done.pictures} pictures of backup {done.backup} {where}.")
     return 1 if done.problems else 0

@@ -52,7 +52,9 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _webhook_lines(found)
     yield f"API keys: {found['keys']}"
     yield from _disk_lines(found["disk"])
-    yield f"last scheduled backup: {found['last_backup'] or 'none'}"
+    lacking = found["backups"]["lacking"]
+    lacks = f", which lacks {lacking} pictures: see 'labelling backups'" if lacking else ""
+    yield f"last scheduled backup: {found['last_backup'] or 'none'}{lacks}"
 
 
 def _webhook_lines(found: Mapping[str, Any]) -> Iterator[str]:

@@ -15,7 +15,8 @@ from core.repositories.dynamodb.table import Table
 from embedded.aws_clients import aws_client
 from embedded.cli.errors import MissingFolder
 from embedded.data_folder import DATABASE
-from embedded.encryption import load_keys
+from embedded.data_lock import is_served
+from embedded.encryption import check_service_has_key, load_keys
 from embedded.stores import open_stores
 
 if TYPE_CHECKING:
@@ -49,6 +50,18 @@ def opened_stores(settings: Settings, *, new: bool = False) -> Iterator[Stores]:
         stores.database.close()
 
 
+@contextmanager
+def opened_secrets(settings: Settings) -> Iterator[Stores]:
+    """Open the stores as `opened_stores` does, for a command that encrypts secrets.
+
+    Raises KeyUnknownToService where a running service could not read them.
+    """
+    with opened_stores(settings) as stores:
+        if is_served(settings.data):
+            check_service_has_key(stores.database, stores.secret_keys)
+        yield stores
+
+
 def _check_data_folder(data: Path, *, new: bool) -> None:
     if not data.exists():
         problem = f"There is no folder {data.absolute()}."
@@ -64,14 +77,17 @@ def _check_data_folder(data: Path, *, new: bool) -> None:
 
 @contextmanager
 def opened_owners(
-    settings: Settings, table: str | None, *, new: bool = False
+    settings: Settings, table: str | None, *, new: bool = False, encrypts: bool = False
 ) -> Iterator[OwnerRepository]:
     """Open the owners of a DynamoDB table, or those of the data folder where none is named.
 
-    `new` and the error are as in `opened_stores`.
+    `new` and the errors are as in `opened_stores`, with `encrypts` as in `opened_secrets`.
     """
     if table:
         yield DynamoOwnerRepository(dynamodb_table(table), new_secret, load_keys(settings))
+    elif encrypts:
+        with opened_secrets(settings) as stores:
+            yield stores.owners
     else:
         with opened_stores(settings, new=new) as stores:
             yield stores.owners

@@ -10,7 +10,7 @@ from core.domain.clock import to_text, utc_now
 from core.repositories.ports.audit import AuditAction
 from embedded.cli.audit import record_command
 from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_stores
+from embedded.cli.stores import opened_secrets
 from embedded.cli.times import parse_future
 from embedded.url_secrets import UrlSecrets
 
@@ -37,7 +37,7 @@ def rotate(settings: Settings, overlap: str) -> None:
     """Sign with a new secret. A running service uses it within a second."""
     now = utc_now()
     until = now if overlap == "0" else parse_future("--overlap", overlap, now)
-    with opened_stores(settings) as stores:
+    with opened_secrets(settings) as stores:
         UrlSecrets(stores.database, stores.secret_keys, utc_now).rotate(until - now)
     record_command(settings, None, AuditAction.URL_SECRET_ROTATED, "-", "url-secret")
     click.echo(f"URLs of the old secret work until {to_text(until)}.", err=True)

@@ -17,7 +17,12 @@ from core.repositories.vocabulary_documents import (
     vocabulary_to_document,
 )
 from embedded.cli.audit import record_command
-from embedded.cli.owner_option import check_owner, owner_option
+from embedded.cli.owner_option import (
+    check_owner,
+    check_owner_exists,
+    new_owner_option,
+    owner_option,
+)
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import dynamodb_table, opened_stores, table_option
 from embedded.cli.versioned_file import read_versioned
@@ -54,15 +59,18 @@ def show(settings: Settings, table: str | None, owner: str) -> None:
 
 @vocabulary.command("set")
 @owner_option
+@new_owner_option
 @click.argument("file", type=click.File("r", encoding="utf-8"))
 @settings_options("data")
 @table_option
-def set_(settings: Settings, table: str | None, owner: str, file: IO[str]) -> None:
+def set_(
+    settings: Settings, table: str | None, owner: str, file: IO[str], *, new_owner: bool
+) -> None:
     """Replace an owner's vocabulary by that of the JSON in FILE, or in "-" for standard input.
 
     If the file has a "version", the vocabulary is replaced only if it still has that version.
     """
-    check_owner(owner)
+    check_owner_exists(settings, table, owner, new=new_owner)
     given = read_versioned(
         file.read(),
         _FIELDS,

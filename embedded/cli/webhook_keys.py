@@ -12,7 +12,12 @@ from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import update_owner
 from embedded.cli.audit import record_command
 from embedded.cli.lists import json_option, print_list
-from embedded.cli.owner_option import check_owner, owner_option
+from embedded.cli.owner_option import (
+    check_owner,
+    check_owner_exists,
+    new_owner_option,
+    owner_option,
+)
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_owners, table_option
 from notifier.signing import new_key
@@ -52,16 +57,17 @@ def list_(settings: Settings, table: str | None, owner: str, *, as_json: bool) -
 
 @webhook_keys.command()
 @owner_option
+@new_owner_option
 @settings_options("data", "encryption_key_file")
 @table_option
-def create(settings: Settings, table: str | None, owner: str) -> None:
+def create(settings: Settings, table: str | None, owner: str, *, new_owner: bool) -> None:
     """Create a key that signs an owner's webhooks too, and print its public half.
 
     Earlier keys sign for another 24 hours.
     """
-    check_owner(owner)
+    check_owner_exists(settings, table, owner, new=new_owner)
     key, now = new_key(), utc_now()
-    with opened_owners(settings, table) as owners:
+    with opened_owners(settings, table, encrypts=True) as owners:
         update_owner(owners, owner, lambda known: with_new_key(known, key, now))
     record_command(settings, table, AuditAction.WEBHOOK_KEY_CREATED, owner, key.public)
     click.echo(key.public)
@@ -73,7 +79,7 @@ def create(settings: Settings, table: str | None, owner: str) -> None:
 @table_option
 def remove(settings: Settings, table: str | None, owner: str) -> None:
     """Remove an owner's keys: from now on only secrets sign its webhooks."""
-    check_owner(owner)
+    check_owner_exists(settings, table, owner)
     with opened_owners(settings, table) as owners:
         if not owners.find_owner(owner):
             return

@@ -89,13 +89,14 @@ def blob_rows(api: ApiClient) -> Iterator[Row]:
     after: str | None = None
     while True:
         page = api.execute(BLOBS, first=PAGE, after=after)["blobs"]
-        yield from map(_row, page["nodes"])
+        yield from map(row_of, page["nodes"])
         if not page["pageInfo"]["hasNextPage"]:
             return
         after = page["pageInfo"]["endCursor"]
 
 
-def _row(node: Mapping[str, Any]) -> Row:
+def row_of(node: Mapping[str, Any]) -> Row:
+    """Return the row of a blob, as `blob_rows` does."""
     failure = node["failure"] or {}
     detector = node["detector"] or {}
     labels = node["labels"]

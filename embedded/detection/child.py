@@ -32,6 +32,7 @@ import pillow_heif  # noqa: F401  # loaded now, because a confined process opens
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import LabellingError, PictureRefused
+from core.domain.thumbnail import ThumbnailSize
 from embedded.detection.answers import detection_to_document
 from embedded.detection.parent import end_with_parent
 from embedded.detection.seccomp import SeccompUnavailable, confine
@@ -104,7 +105,7 @@ def confinement_error(choice: str) -> str | None:
 def serve(
     channel: socket.socket,
     detector: Detector,
-    make: Callable[[BinaryIO], bytes],
+    make: Callable[[BinaryIO, ThumbnailSize], bytes],
     seconds: float,
 ) -> None:
     """Answer requests until the other end of the socket closes."""
@@ -171,7 +172,7 @@ def _statm() -> int:
 
 def answer(
     detector: Detector,
-    make: Callable[[BinaryIO], bytes],
+    make: Callable[[BinaryIO, ThumbnailSize], bytes],
     wanted: dict[str, Any],
     descriptor: int,
 ) -> dict[str, Any]:
@@ -194,8 +195,8 @@ def answer(
             lambda length: os.pread(descriptor, length, 0),
         )
         try:
-            if wanted.get("thumbnail"):
-                content = make(file)
+            if size := wanted.get("thumbnail"):
+                content = make(file, ThumbnailSize(size))
                 return {"thumbnail": base64.b64encode(content).decode()}
             return detection_to_document(
                 detector.detect(

@@ -25,6 +25,7 @@ from labeller.detectors.base import PATHS
 
 if TYPE_CHECKING:
     from core.domain.label import Detection
+    from core.domain.thumbnail import ThumbnailSize
     from labeller.detectors.base import Options, Picture
 
 log = logging.getLogger(__name__)
@@ -137,14 +138,14 @@ class DetectorPool:
         self._name = found["detector"]
         return detection_from_document(found)
 
-    def thumbnail(self, picture: Picture) -> bytes:
-        """Return a small WebP of an image, whose stream must be an open file.
+    def thumbnail(self, picture: Picture, size: ThumbnailSize) -> bytes:
+        """Return a WebP of an image, whose stream must be an open file.
 
         Raises:
             PictureRefused, Unavailable: as `detect`.
 
         """
-        return base64.b64decode(self._request(picture, thumbnail=True)["thumbnail"])
+        return base64.b64decode(self._request(picture, thumbnail=size.value)["thumbnail"])
 
     def _request(self, picture: Picture, **options: Any) -> dict[str, Any]:
         request = {"key": picture.key, "content_type": picture.content_type.value, **options}

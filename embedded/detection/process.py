@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MODULE = "embedded.detection.child"  # which the process runs
 START_SECONDS: Final = 60.0
-MAX_ANSWER: Final = 4_000_000  # bytes of a line; the largest are labels of many instances
+MAX_ANSWER: Final = 6_000_000  # bytes of a line; the largest are thumbnails of noise, 3.5 MB
 _ROOT: Final = Path(__file__).parents[2]
 _ENVIRONMENT: Final = frozenset({"PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "VIRTUAL_ENV"})
 _PREFIXES: Final = ("LC_", "MALLOC_", "PYTHON")

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from api.graphql.documents import Documents
     from api.services.dependencies import Services
+    from core.domain.thumbnail import ThumbnailSize
     from core.runtime.metrics import Metrics
     from core.runtime.tracing import Tracer
     from core.storage.disk_reserve import DiskReserve
@@ -163,7 +164,7 @@ def build_thumbnails(
     signer: UrlSigner,
     pools: ThreadPools,
     reserve: DiskReserve,
-    make: Callable[[Picture], bytes],
+    make: Callable[[Picture, ThumbnailSize], bytes],
 ) -> Thumbnails:
     """Make the routes of thumbnails."""
     return Thumbnails(

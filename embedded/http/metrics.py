@@ -9,6 +9,8 @@ from prometheus_client.exposition import choose_encoder
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.rest.traced import route_of
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -91,7 +93,7 @@ def operation_of(scope: Scope) -> str:
     if operation is not None:
         return operation
     method = scope["method"] if scope["method"] in _METHODS else OTHER
-    if route := scope.get("route"):
-        return f"{method} {route.path}"
+    if route := route_of(scope):
+        return f"{method} {route}"
     area = _AREAS.get(scope["path"].removeprefix("/").partition("/")[0], OTHER)
     return f"{method} /{area}" if area == "originals" else area

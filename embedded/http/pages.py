@@ -55,16 +55,20 @@ class _ImmutableFiles(StaticFiles):
 
 
 def mount_pages(app: FastAPI, web: Path, public_url: str | None = None) -> None:
-    """Serve the gallery and GraphiQL from the folder `web`."""
+    """Serve the gallery, GraphiQL and the operator's page from the folder `web`."""
     headers = gallery_headers(public_url)
 
     async def gallery(_request: Request) -> FileResponse:
         # The page holds no data. It asks the API with the visitor's key.
         return FileResponse(web / "gallery" / "index.html", headers=headers)
 
-    app.router.routes.append(Route("/", gallery))
+    async def admin(_request: Request) -> FileResponse:
+        return FileResponse(web / "admin" / "admin.html", headers=headers)
+
+    app.router.routes += [Route("/", gallery), Route("/admin", admin)]
     for path, folder in (
         ("/gallery/assets", web / "gallery" / "gallery" / "assets"),
+        ("/admin/assets", web / "admin" / "admin" / "assets"),
         ("/graphiql/assets", web / "graphiql" / "graphiql" / "assets"),
     ):
         app.mount(path, GZipMiddleware(_ImmutableFiles(directory=folder)))

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from api.auth.caller import Caller
     from api.auth.sessions import Sessions
@@ -83,10 +84,13 @@ class AuthenticateByCookie:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
-        if value := self._session(scope):
-            header = (b"authorization", f"{SCHEME} {value}".encode("latin-1"))
-            scope = {**scope, "headers": [*scope["headers"], header]}
-        await self._app(scope, receive, send)
+        value = self._session(scope)
+        if value is None:
+            await self._app(scope, receive, send)
+            return
+        header = (b"authorization", f"{SCHEME} {value}".encode("latin-1"))
+        scope = {**scope, "headers": [*scope["headers"], header]}
+        await self._app(scope, receive, _uncached(send))
 
     def _session(self, scope: Scope) -> str | None:
         if scope["type"] not in ("http", "websocket"):
@@ -95,8 +99,23 @@ class AuthenticateByCookie:
         if b"cookie" not in names or b"authorization" in names:
             return None
         headers = _headers(scope)
-        value = self._cookie.value_in(headers)
-        return value if value and self._cookie.is_own_page(scope.get("method"), headers) else None
+        value = self._cookie.value_in(headers) or None
+        return value if self._cookie.is_own_page(scope.get("method"), headers) else None
+
+
+def _uncached(send: Send) -> Send:
+    """Return `send` that keeps shared caches from storing a response that allows nothing else.
+
+    They don't store responses to requests with an Authorization header (RFC 9111, 3.5), but they
+    don't know what our cookie means.
+    """
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).setdefault("cache-control", "no-store")
+        await send(message)
+
+    return sending
 
 
 def session_route(services: Services, sessions: Sessions, cookie: SessionCookie) -> Route:

@@ -1,6 +1,7 @@
-"""Thumbnails: made at the first request, by the processes that decode images, and kept.
+"""Thumbnails, small and large: made at the first request, by the processes that decode images.
 
-Each has a signed URL of its own, which stays the same for a while so that browsers can cache it.
+They are kept. Each has a signed URL of its own, which stays the same for a while so that browsers
+can cache it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from api.errors import TooManyRequests
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, ImageType, original_key
 from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused, Unavailable
+from core.domain.thumbnail import ThumbnailSize
 from core.storage.base import URL_LIFETIME
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.concurrency import add_owner
@@ -52,7 +54,7 @@ class Thumbnails:
         storage: FileStorage,
         signer: UrlSigner,
         clock: Clock,
-        make: Callable[[Picture], bytes],
+        make: Callable[[Picture, ThumbnailSize], bytes],
         check_space: Callable[[int], None],
         read: RunInThread = run_in_thread,
         run: RunInThread = run_in_thread,
@@ -67,30 +69,42 @@ class Thumbnails:
         self._make = make
         self._in_progress: dict[str, asyncio.Future[bytes]] = {}
 
-    def url(self, blob: Blob) -> str | None:
-        """Return a signed URL of the blob's thumbnail; None if it can't have one."""
+    def url(self, blob: Blob, size: ThumbnailSize) -> str | None:
+        """Return a signed URL of the blob's thumbnail of a size; None if it can't have one."""
         if blob.uploaded_at is None or blob.status is BlobStatus.FAILED:
             return None
         now = self._clock()
         # The same for every request within one span, and valid for at least another.
         begun = now - (now - _EPOCH) % URL_LIFETIME
-        return self._signer.sign("GET", _path(blob.owner, blob.id), begun + 2 * URL_LIFETIME, {})
+        path = _path(blob.owner, blob.id, size)
+        return self._signer.sign("GET", path, begun + 2 * URL_LIFETIME, {})
 
     def routes(self) -> list[Route]:
-        """Return GET of `/thumbnails/<owner>/<blob id>`."""
-        return [Route("/thumbnails/{owner}/{blob_id}", self.get, methods=["GET"])]
+        """Return GET of `/thumbnails/<owner>/<blob id>`, and of `.../large`."""
+        path = "/thumbnails/{owner}/{blob_id}"
+        return [
+            Route(path, self.get_small, methods=["GET"]),
+            Route(f"{path}/{ThumbnailSize.LARGE}", self.get_large, methods=["GET"]),
+        ]
 
-    async def get(self, request: Request) -> Response:
-        """Send a thumbnail."""
+    async def get_small(self, request: Request) -> Response:
+        """Send a small thumbnail."""
+        return await self._get(request, ThumbnailSize.SMALL)
+
+    async def get_large(self, request: Request) -> Response:
+        """Send a large thumbnail."""
+        return await self._get(request, ThumbnailSize.LARGE)
+
+    async def _get(self, request: Request, size: ThumbnailSize) -> Response:
         owner, blob_id = request.path_params["owner"], request.path_params["blob_id"]
-        key = _path(owner, blob_id)
+        key = _path(owner, blob_id, size)
         try:
             self._signer.check("GET", key, request.query_params, self._clock())
             add_owner(owner)
             blob = await self._read(self._find, owner, blob_id)
             content = None
-            if not await self._read(self._storage.has_derived, blob.key):
-                content = await self._make_once(blob, key)
+            if not await self._read(self._storage.has_derived, blob.key, size):
+                content = await self._make_once(blob, size, key)
         except LabellingError as error:
             return _failure(error, blob_id)
         headers = {
@@ -100,7 +114,7 @@ class Thumbnails:
         }
         if content is not None:
             return Response(content, media_type=ImageType.WEBP, headers=headers)
-        path = self._storage.derived_path(blob.key)
+        path = self._storage.derived_path(blob.key, size)
         return StoredFile(path, media_type=ImageType.WEBP, headers=headers)
 
     def _find(self, owner: str, blob_id: str) -> Blob:
@@ -109,22 +123,22 @@ class Thumbnails:
             raise ObjectNotFound(original_key(owner, blob_id))
         return blob
 
-    async def _make_once(self, blob: Blob, key: str) -> bytes:
+    async def _make_once(self, blob: Blob, size: ThumbnailSize, key: str) -> bytes:
         """Make a thumbnail, once for all concurrent requests."""
         making = self._in_progress.get(key)
         if making is None:
-            making = asyncio.ensure_future(self._run(self._make_and_keep, blob))
+            making = asyncio.ensure_future(self._run(self._make_and_keep, blob, size))
             self._in_progress[key] = making
             making.add_done_callback(lambda _: self._in_progress.pop(key))
         # One client that disconnects must not cancel it for others.
         return await asyncio.shield(making)
 
-    def _make_and_keep(self, blob: Blob) -> bytes:
+    def _make_and_keep(self, blob: Blob, size: ThumbnailSize) -> bytes:
         picture = Picture(blob.key, blob.content_type, lambda: self._storage.open(blob.key))
-        content = self._make(picture)
+        content = self._make(picture, size)
         try:
             self._check_space(len(content))
-            self._storage.put_derived(blob.key, content)
+            self._storage.put_derived(blob.key, size, content)
         except Unavailable as error:  # it is made again at the next request
             log.warning("thumbnail not kept", extra={"blob_id": blob.id, "error": str(error)})
             return content
@@ -137,8 +151,9 @@ class Thumbnails:
         return content
 
 
-def _path(owner: str, blob_id: str) -> str:
-    return f"thumbnails/{owner}/{blob_id}"
+def _path(owner: str, blob_id: str, size: ThumbnailSize) -> str:
+    path = f"thumbnails/{owner}/{blob_id}"
+    return path if size is ThumbnailSize.SMALL else f"{path}/{size}"
 
 
 def _failure(error: LabellingError, blob_id: str) -> Response:

@@ -1,12 +1,10 @@
-"""Copy what a data folder has into a stack on AWS, or compare the two.
+"""Copy what one place of records and images has to another, or compare the two.
 
 Each step compares first, so the next call continues one that was interrupted.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,23 +20,14 @@ from core.domain.errors import (
     Unavailable,
     VersionConflict,
 )
-from core.repositories.dynamodb.copies import (
-    copy_blob,
-    find_blobs,
-    find_deliveries,
-    put_deliveries,
-)
-from embedded.backup.create import has_bytes, pages_of
+from embedded.move.folder import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from io import BufferedReader
 
     from core.domain.blob import Blob
     from core.domain.delivery import Delivery
-    from core.storage.files import FileStorage
-    from embedded.move.target import Target
-    from embedded.stores import Stores
+    from embedded.move.place import Place
 
 THREADS: Final = 16
 PAGE: Final = 100  # deliveries read and written together
@@ -71,16 +60,14 @@ class Mover:
 
     def __init__(
         self,
-        stores: Stores,
-        storage: FileStorage,
-        target: Target,
+        source: Place,
+        target: Place,
         *,
         everything: bool,
         write: bool = True,
         threads: int = THREADS,
     ) -> None:
-        self._stores = stores
-        self._storage = storage
+        self._source = source
         self._target = target
         self._everything = everything
         self._write = write
@@ -93,9 +80,9 @@ class Mover:
         if self._everything:  # first, because others may have got their external ids
             self._remove_deleted()
         with ThreadPoolExecutor(self._threads) as pool:
-            for page in pages_of(self._stores.blobs):
+            for page in self._source.pages():
                 wanted = [each for each in page if self._everything or not needs_labelling(each)]
-                current = find_blobs(self._target.table, [each.id for each in wanted])
+                current = self._target.find_blobs([each.id for each in wanted])
                 found = [current.get(each.id) for each in wanted]
                 for blob, moved in zip(wanted, pool.map(self._try, wanted, found), strict=True):
                     self._note(blob, moved)
@@ -107,7 +94,9 @@ class Mover:
             if self._everything or state is not DeliveryState.PENDING:
                 self._move_deliveries(state)
         for blob in self._later:
-            problem = "another blob of the stack has its external id, or it changes there"
+            problem = (
+                f"another blob of {self._target.name} has its external id, or it changes there"
+            )
             self.outcome.problems.append(f"blob {blob.id}: {problem}")
         return self.outcome
 
@@ -135,7 +124,7 @@ class Mover:
         except (ExternalIdTaken, VersionConflict):  # the other may give it up, just now even
             return None
         except ObjectNotFound:
-            if self._stores.blobs.get(blob.id) is None:  # deleted meanwhile
+            if self._source.blobs.get(blob.id) is None:  # deleted meanwhile
                 return Moved(record=False, image=None)
             return f"{blob.key}: its bytes are missing."
         except (LabellingError, OSError) as error:
@@ -143,9 +132,11 @@ class Mover:
 
     def _move(self, blob: Blob, current: Blob | None) -> Moved:
         is_copied = self._move_record(blob, current)
-        if not has_bytes(blob):
+        if not self._write and (problem := self._source.unfinished(blob)):
+            raise Different(problem)
+        if not self._source.has_bytes(blob):
             return Moved(is_copied, None)
-        # The event of the bytes' arrival has the stack label a blob that waits for it.
+        # The event of the bytes' arrival has a blob labelled there that waits for it.
         again = self._write and needs_labelling(blob) and not _continues(blob, current)
         return Moved(is_copied, self._move_bytes(blob, again=again))
 
@@ -155,34 +146,31 @@ class Mover:
         if not self._write:
             raise Different("it is missing" if current is None else "it differs")
         if current is not None and current.version > blob.version:
-            raise Different(f"the stack has version {current.version}, newer than {blob.version}")
-        copy_blob(self._target.table, blob, current)
+            there = f"{self._target.name} has version {current.version}"
+            raise Different(f"{there}, newer than {blob.version}")
+        self._target.copy_blob(blob, current)
         return True
 
     def _move_bytes(self, blob: Blob, *, again: bool) -> bool:
-        """Move a blob's bytes, unless the stack has them and `again` is false."""
+        """Move a blob's bytes, unless the target has them and `again` is false."""
         digest = blob.sha256
         if digest and not again and self._target.has_original(blob, digest):
             return False
-        stored = self._storage.file_of(blob.key)
-        try:
-            with stored.path.open("rb") as stream:
-                found = _digest_of(stream)
-                if digest not in (None, found):
-                    raise Different("its bytes are not those that were uploaded")
-                if not again and self._target.has_original(blob, found):
-                    return False
-                if not self._write:
-                    raise Different("the stack lacks its bytes")
-                stream.seek(0)
-                self._target.put_original(blob, stream, found)
-                return True
-        finally:
-            stored.release()
+        with self._source.original(blob) as stream:
+            found = digest_of(stream)
+            if digest not in (None, found):
+                raise Different("its bytes are not those that were uploaded")
+            if not again and self._target.has_original(blob, found):
+                return False
+            if not self._write:
+                raise Different(f"{self._target.name} lacks its bytes")
+            stream.seek(0)
+            self._target.put_original(blob, stream, found)
+            return True
 
     def _move_deliveries(self, state: DeliveryState) -> None:
-        for page in _pages(self._stores.deliveries.find_by_state(state)):
-            current = find_deliveries(self._target.table, [each.id for each in page])
+        for page in _pages(self._source.deliveries.find_by_state(state)):
+            current = self._target.find_deliveries([each.id for each in page])
             changed = [each for each in page if current.get(each.id) != each]
             self._count("webhooks", copied=False, number=len(page))
             if not self._write:
@@ -192,16 +180,16 @@ class Mover:
                     if state is not DeliveryState.PENDING or each.id not in current
                 ]
                 continue
-            put_deliveries(self._target.table, changed)
+            self._target.put_deliveries(changed)
             self.outcome.copied["webhooks"] += len(changed)
 
     def _remove_deleted(self) -> None:
-        """Delete from the stack what was deleted here after it was copied."""
+        """Delete from the target what was deleted here after it was copied."""
         after: str | None = None
         while True:
             page, after = self._target.blobs.scan(None, PAGE, after)
             for blob in page:
-                if self._stores.blobs.get(blob.id) is None:
+                if self._source.blobs.get(blob.id) is None:
                     self._remove(blob)
             if after is None:
                 return
@@ -210,8 +198,8 @@ class Mover:
         current = self._target.blobs.get(blob.id)
         if current is None:  # the index has yet to lose it
             return
-        if not self._write or not self._stores.blobs.was_deleted(blob.owner, blob.id):
-            self.outcome.problems.append(f"blob {blob.id}: only the stack has it")
+        if not self._write or not self._source.blobs.was_deleted(blob.owner, blob.id):
+            self.outcome.problems.append(f"blob {blob.id}: only {self._target.name} has it")
             return
         now = utc_now()
         self._target.blobs.delete(current, now)
@@ -223,16 +211,11 @@ class Mover:
 
 
 class Different(LabellingError):
-    """The stack has something else than the data folder."""
-
-
-def _digest_of(stream: BufferedReader) -> str:
-    """Return the SHA-256 of a stream in base64."""
-    return base64.b64encode(hashlib.file_digest(stream, "sha256").digest()).decode()
+    """The target has something else than the source."""
 
 
 def _continues(blob: Blob, current: Blob | None) -> bool:
-    """Tell whether the stack has gone on with a blob that waited, as it should."""
+    """Tell whether the target has gone on with a blob that waited, as it should."""
     return current is not None and needs_labelling(blob) and current.version > blob.version
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from core.domain.clock import utc_now
 from core.domain.scope import ALL_SCOPES
-from core.repositories.dynamodb.copies import put_policy, put_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,8 +13,7 @@ if TYPE_CHECKING:
     from core.repositories.ports.owners import ApiKey
     from core.repositories.ports.policies import OwnerPolicy
     from embedded.move.mover import Outcome
-    from embedded.move.target import Target
-    from embedded.stores import Stores
+    from embedded.move.place import Place
 
 
 class OwnerMover:
@@ -26,22 +23,23 @@ class OwnerMover:
     """
 
     def __init__(
-        self, stores: Stores, target: Target, outcome: Outcome, *, write: bool = True
+        self, source: Place, target: Place, outcome: Outcome, *, write: bool = True
     ) -> None:
-        self._stores = stores
+        self._source = source
         self._target = target
         self._outcome = outcome
         self._write = write
 
     def move_owners(self) -> None:
         """Move secrets, signing keys, policies, vocabularies and endpoints. Raises Unavailable."""
-        for owner_id, _ in self._stores.owners.stored_secrets():
-            self._move_secrets(owner_id)
-        for owner in self._names("SELECT owner FROM label_policies"):
+        owners = self._source.owners_with()
+        for owner in owners["secrets"]:
+            self._move_secrets(owner)
+        for owner in owners["policies"]:
             self._move_policy(owner)
-        for owner in self._names("SELECT owner FROM vocabularies"):
+        for owner in owners["vocabularies"]:
             self._move_vocabulary(owner)
-        for owner in self._names("SELECT DISTINCT owner FROM disabled_endpoints"):
+        for owner in owners["endpoints"]:
             self._move_endpoints(owner)
 
     def move_keys(self) -> None:
@@ -49,7 +47,7 @@ class OwnerMover:
 
         The operator's scope stays behind: on AWS it opens nothing.
         """
-        for stored in self._stores.owners.list_keys():
+        for stored in self._source.owners.list_keys():
             key = replace(stored, scopes=stored.scopes & ALL_SCOPES)
             if stored.scopes and not key.scopes:
                 continue
@@ -64,7 +62,7 @@ class OwnerMover:
             self._step("keys", f"key {key.hash[:8]} of {key.owner}", add, is_same=is_same)
 
     def _move_secrets(self, owner_id: str) -> None:
-        owner = self._stores.owners.find_owner(owner_id)
+        owner = self._source.owners.find_owner(owner_id)
         if owner is None:
             return
 
@@ -76,29 +74,31 @@ class OwnerMover:
         self._step("owners", f"owner {owner_id}", save, is_same=is_same)
 
     def _move_policy(self, owner: str) -> None:
-        policy = self._stores.blobs.policies.find(owner)
+        policy = self._source.blobs.policies.find(owner)
         if not policy.finished:  # places in a scan differ between stores
             policy = replace(policy, after=None, examined=0)
         there = self._target.blobs.policies.find(owner)
         self._step(
             "policies",
             f"label policy of {owner}",
-            lambda: put_policy(self._target.table, owner, policy),
+            lambda: self._target.put_policy(owner, policy),
             is_same=_same_policy(policy, there),
         )
 
     def _move_vocabulary(self, owner: str) -> None:
-        vocabulary = self._stores.blobs.vocabularies.find(owner)
+        vocabulary, at = self._source.find_vocabulary(owner)
+        if at is None:
+            return
         self._step(
             "vocabularies",
             f"vocabulary of {owner}",
-            lambda: put_vocabulary(self._target.table, owner, vocabulary, utc_now()),
-            is_same=self._target.blobs.vocabularies.find(owner) == vocabulary,
+            lambda: self._target.put_vocabulary(owner, vocabulary, at),
+            is_same=self._target.find_vocabulary(owner) == (vocabulary, at),
         )
 
     def _move_endpoints(self, owner: str) -> None:
         there = {each.endpoint for each in self._target.deliveries.disabled_endpoints(owner)}
-        for each in self._stores.deliveries.disabled_endpoints(owner):
+        for each in self._source.deliveries.disabled_endpoints(owner):
             self._step(
                 "endpoints",
                 f"endpoint {each.endpoint} of {owner}",
@@ -118,15 +118,11 @@ class OwnerMover:
         write()
         self._outcome.copied[kind] += 1
 
-    def _names(self, statement: str) -> list[str]:
-        with self._stores.database.read() as connection:
-            return [owner for (owner,) in connection.execute(statement).fetchall()]
-
 
 def _unused(key: ApiKey) -> ApiKey:
     return replace(key, last_used_at=None)
 
 
 def _same_policy(policy: OwnerPolicy, there: OwnerPolicy) -> bool:
-    """Compare policies; the stack may have applied one further."""
+    """Compare policies; the target may have applied one further."""
     return (policy.policy, policy.set_at) == (there.policy, there.set_at)

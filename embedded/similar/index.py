@@ -160,4 +160,5 @@ def _existing(
             sequence, document = stored.get(match.blob_id, (None, ""))
             if sequence == match.sequence:
                 blob = blob_from_document(read_json(document))
-                yield SimilarBlob(blob, match.similarity, match.sequence)
+                if blob.listed:
+                    yield SimilarBlob(blob, match.similarity, match.sequence)

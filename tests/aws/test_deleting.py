@@ -21,7 +21,10 @@ from tests.support.stack_operations import (
     LISTS,
     blob_now,
     delete,
+    delete_later,
+    deletion_is_due,
     half_an_hour_passes,
+    restore,
 )
 
 
@@ -60,6 +63,41 @@ def test_a_deleted_blob_leaves_nothing(
     assert delete(cloud, key, kept) == "DeletedBlob"
     cloud.notify()
     assert cloud.graphql(key, LISTS, ids=[])["labels"]["nodes"] == []
+
+
+def test_a_blob_waits_hidden_until_it_is_restored_or_deleted(
+    cloud: Cloud, key: str, receiver: Receiver
+) -> None:
+    """By the schedule of the api, which deletes once what is due and nothing that was restored."""
+    blob_id, target = cloud.create_upload(key, callbackUrl=receiver.url)
+    kept, kept_target = cloud.create_upload(key)
+    for each in (target, kept_target):
+        cloud.put(each, CAT)
+    cloud.carry("Uploads", "labeller")
+    cloud.notify()
+    complete = cloud.graphql(key, LISTS, ids=[blob_id])
+    assert delete_later(cloud, key, blob_id, kept) == ["DeletedBlob"] * 2
+    cloud.notify()
+    hidden = cloud.graphql(key, LISTS, ids=[blob_id])
+    assert hidden["nodes"] == [{"id": blob_id}]
+    assert hidden["blobs"]["nodes"] == hidden["labelled"]["nodes"] == []
+    assert hidden["labels"]["nodes"] == []
+    assert restore(cloud, key, blob_id, kept) == ["RestoredBlob"] * 2
+    cloud.notify()
+    assert cloud.graphql(key, LISTS, ids=[blob_id]) == complete
+    delete_later(cloud, key, blob_id, kept)
+    deletion_is_due(cloud, blob_id)
+    for _ in range(2):
+        cloud.schedule("api")
+        cloud.notify()
+        assert left_of(cloud, blob_id) == []
+    assert restore(cloud, key, blob_id, kept) == ["BlobNotFound", "RestoredBlob"]
+    cloud.schedule("api")
+    cloud.notify()
+    lists = cloud.graphql(key, LISTS, ids=[])
+    assert lists["blobs"]["nodes"] == lists["labelled"]["nodes"] == [{"id": kept}]
+    assert {label["blobCount"] for label in lists["labels"]["nodes"]} == {1}
+    assert len(receiver.received) == 1, "no webhook but that of the labels"
 
 
 def test_an_upload_that_comes_after_its_blob_was_deleted_does_not_stay(

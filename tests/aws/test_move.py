@@ -21,10 +21,12 @@ from core.backends.encryption import SecretKeys
 from core.domain.api_key import hash_key, new_key
 from core.domain.blob import Blob, label_again
 from core.domain.clock import utc_now
+from core.domain.deletion import set_deletion
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from core.domain.facts import Facts
 from core.domain.label_policy import LabelPolicy
 from core.domain.own_vocabulary import LabelDefinition, OwnVocabulary
+from core.domain.scope import Scope
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.owners import ApiKey
 from core.repositories.ports.policies import set_policy_of
@@ -33,8 +35,9 @@ from core.storage.files import path_of
 from embedded.change_feed import FEED
 from embedded.cli.main import main
 from embedded.data_lock import hold
+from embedded.move.folder import Folder
 from embedded.move.mover import Mover
-from embedded.move.target import Target
+from embedded.move.stack import Stack
 from embedded.originals import open_storage
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
@@ -44,6 +47,7 @@ from tests.support.dynamodb import table_definition
 from tests.support.emulators import REGION, ROOT, Emulator
 from tests.support.photos import photo
 from tests.support.receiver import Receiver
+from tests.support.stack_operations import LISTS, deletion_is_due, restore
 from tests.support.waiting import PATIENCE, wait_until
 
 CAT = photo("chelsea.png")
@@ -187,6 +191,26 @@ def test_what_waits_goes_on_on_aws(
     assert move(cloud, data) == 0  # the stack has gone on, as it should
 
 
+def test_blob_that_waits_to_be_deleted_waits_on_aws(
+    cloud: Cloud, data: Path, stores: Stores
+) -> None:
+    """It is in no list, is restored there, or deleted when its time has come."""
+    key = add_key(stores, "anna")
+    blobs = [add_labelled(data, stores) for _ in range(2)]
+    for blob in blobs:
+        stores.blobs.save(set_deletion(blob, utc_now(), utc_now() + timedelta(hours=1)), blob)
+    settle(stores)
+    assert move(cloud, data) == 0
+    cloud.notify()
+    assert cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"] == []
+    assert cloud.graphql(key, LABELS)["labels"]["nodes"] == []
+    assert restore(cloud, key, blobs[0].id) == ["RestoredBlob"]
+    deletion_is_due(cloud, blobs[1].id)
+    cloud.schedule("api")
+    assert cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"] == [{"id": blobs[0].id}]
+    assert blob_on(cloud, key, blobs[1]) is None
+
+
 def test_running_service_keeps_what_it_works_on(
     cloud: Cloud, data: Path, stores: Stores, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -197,7 +221,7 @@ def test_running_service_keeps_what_it_works_on(
     delivery = add_delivery(stores, with_webhook, is_sent=False)
     settle(stores)
     target = target_of(cloud)
-    Mover(stores, open_storage(data, stores.database), target, everything=False).run()
+    Mover(folder_of(data, stores), target, everything=False).run()
     assert target.blobs.get(done.id) == done
     assert target.blobs.get(waiting.id) is None
     assert target.deliveries.get(delivery.id) is None
@@ -209,8 +233,12 @@ def test_running_service_keeps_what_it_works_on(
     assert "3 blobs" in capsys.readouterr().out
 
 
-def target_of(cloud: Cloud) -> Target:
-    return Target(
+def folder_of(data: Path, stores: Stores) -> Folder:
+    return Folder(stores, open_storage(data, stores.database))
+
+
+def target_of(cloud: Cloud) -> Stack:
+    return Stack(
         Table(cloud.dynamodb, cloud.ids["Table"]), cloud.s3, cloud.ids["Bucket"], SecretKeys()
     )
 
@@ -221,7 +249,7 @@ def test_changes_and_deletions_between_two_runs_are_followed(
     changed, deleted = add_labelled(data, stores), add_labelled(data, stores)
     settle(stores)
     target = target_of(cloud)
-    Mover(stores, open_storage(data, stores.database), target, everything=False).run()
+    Mover(folder_of(data, stores), target, everything=False).run()
     new = labelled(label_again(changed, utc_now()), ("Dog", 70.0))
     stores.blobs.save(label_again(changed, utc_now()), changed)
     stores.blobs.save(new, label_again(changed, utc_now()))
@@ -242,7 +270,7 @@ def test_facts_move_and_are_found(cloud: Cloud, data: Path, stores: Stores) -> N
     gone = add_labelled(data, stores, facts=Facts(external_id="3"))
     settle(stores)
     target = target_of(cloud)
-    Mover(stores, open_storage(data, stores.database), target, everything=False).run()
+    Mover(folder_of(data, stores), target, everything=False).run()
     stores.blobs.delete(gone, utc_now())
     # Ids go round: the first blob gets that of the second, which gets that of the deleted one.
     second_now = replace(second, facts=Facts("b.png", "3"), version=second.version + 1)
@@ -261,7 +289,7 @@ class Interrupted(Exception):
     """The process was ended."""
 
 
-class Ending(Target):
+class Ending(Stack):
     """A stack whose mover is ended at one of its writes of images."""
 
     writes = 1
@@ -280,10 +308,10 @@ def test_interrupted_move_continues(cloud: Cloud, data: Path, stores: Stores) ->
     ending = Ending(
         Table(cloud.dynamodb, cloud.ids["Table"]), cloud.s3, cloud.ids["Bucket"], SecretKeys()
     )
-    storage = open_storage(data, stores.database)
+    folder = folder_of(data, stores)
     for _ in range(len(blobs)):
         ending.writes = 1
-        mover = Mover(stores, storage, ending, everything=True, threads=1)
+        mover = Mover(folder, ending, everything=True, threads=1)
         try:
             mover.run()
         except Interrupted:
@@ -323,10 +351,17 @@ def test_owners_policies_and_endpoints_move(cloud: Cloud, data: Path, stores: St
     stores.deliveries.disable_endpoint("anna", "https://example.org/hook", now)
     key = ApiKey(hash_key("old"), "anna", "note", now, expires_at=now, last_used_at=now)
     stores.owners.add_key(key)
+    # The operator's scope is of a service on one machine.
+    operator = frozenset({Scope.OPERATOR})
+    both = replace(key, hash=hash_key("both"), scopes=operator | {Scope.READ})
+    stores.owners.add_key(both)
+    stores.owners.add_key(replace(key, hash=hash_key("ops"), scopes=operator))
     assert move(cloud, data) == 0
     target = target_of(cloud)
     assert target.owners.find_owner("anna") == owner
     assert target.owners.find_key(key.hash) == key
+    assert target.owners.find_key(both.hash) == replace(both, scopes=frozenset({Scope.READ}))
+    assert target.owners.find_key(hash_key("ops")) is None
     assert target.blobs.policies.find("anna").policy == LabelPolicy(version=1)
     assert target.blobs.vocabularies.find("anna") == replace(defined, version=2)
     (disabled,) = target.deliveries.disabled_endpoints("anna")

@@ -39,11 +39,14 @@ from tests.support.stack_operations import (
     SEND_TEST,
     blob_now,
     delete,
+    delete_later,
+    deletion_is_due,
     expire_all,
     fill,
     half_an_hour_passes,
     let_one_end,
     relabel,
+    restore,
 )
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -135,8 +138,7 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     for _ in range(2):
         cloud.create_upload(key, idempotencyKey="1")
     cloud.graphql(key, CORRECT, ids=[blob_id])
-    relabel(cloud, key, blob_id)
-    cloud.carry("Uploads", "labeller")
+    let_wait(cloud, key, blob_id, failing)
     for node in cloud.graphql(key, LISTS, ids=[])["blobs"]["nodes"]:
         delete(cloud, key, node["id"])
         half_an_hour_passes(cloud, node["id"])
@@ -145,6 +147,16 @@ def exercise(cloud: Cloud, key: str, receiver: Receiver) -> None:
     cloud.notify()
     cloud.schedule("labeller")
     listen_for_a_while(cloud, key)
+
+
+def let_wait(cloud: Cloud, key: str, restored: str, deleted: str) -> None:
+    """Label a blob again, and let two wait to be deleted; one is restored, one deleted."""
+    relabel(cloud, key, restored)
+    cloud.carry("Uploads", "labeller")
+    delete_later(cloud, key, restored, deleted)
+    restore(cloud, key, restored)
+    deletion_is_due(cloud, deleted)
+    cloud.schedule("api")
 
 
 def listen_for_a_while(cloud: Cloud, key: str) -> None:

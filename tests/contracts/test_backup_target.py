@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from core.domain.errors import InvalidValue, ObjectNotFound
+from core.domain.errors import InvalidValue, ObjectNotFound, Unavailable
 from core.storage.s3 import client_config
 from embedded.backup.targets import BackupTarget, FolderTarget, S3Target, open_target
 from tests.contracts.conftest import MINISTACK, SEAWEEDFS, bucket_of
@@ -79,6 +80,12 @@ def test_folder_is_private(source: Path, tmp_path: Path) -> None:
     FolderTarget(tmp_path / "target").put(NAME, source)
     stored = tmp_path / "target" / NAME
     assert [each.stat().st_mode & 0o777 for each in (stored, stored.parent)] == [0o600, 0o700]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/sys is of Linux")
+def test_folder_that_cannot_be_written_says_what_to_do(source: Path) -> None:
+    with pytest.raises(Unavailable, match=r"/sys/backups can't be written.*ReadWritePaths"):
+        FolderTarget(Path("/sys/backups")).put(NAME, source)
 
 
 def test_address_names_bucket_prefix_and_endpoint() -> None:

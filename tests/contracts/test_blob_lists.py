@@ -15,15 +15,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.domain import blob_list
-from core.domain.blob import Blob, BlobStatus
+from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.blob_list import BlobFilter, BlobIndex, BlobOrder, plan_blob_list
+from core.domain.corrections import DecisionKind
 from core.domain.edits import set_facts
 from core.domain.errors import InvalidValue
 from core.domain.facts import Facts, FactsFilter, Pair, metadata_of
 from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Position
 from core.repositories.ports.blobs import BlobRepository
-from tests.support.blobs import NOON, a_blob, again, expired, failed, labelled, moments, uploaded
+from tests.support.blobs import (
+    NOON,
+    a_blob,
+    again,
+    corrected,
+    expired,
+    failed,
+    labelled,
+    moments,
+    uploaded,
+)
 from tests.support.lists import a_page, all_pages, listed, listed_by_hand
 
 NAMES = ["Cat", "Dog", "Straße", "Cow"]
@@ -58,12 +69,22 @@ def examining(most: int) -> AbstractContextManager[object]:
 LABELS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(SURE), max_size=4)
 # How a blob came to its state, and its labels on the way.
 STATES = st.tuples(
-    st.sampled_from(["awaiting", "labelling", "labelled", "again", "failed", "expired"]), LABELS
+    st.sampled_from(
+        ["awaiting", "labelling", "labelled", "confirmed", "again", "failed", "expired"]
+    ),
+    LABELS,
 )
 SOME = st.lists(st.sampled_from(ASKED), max_size=3).map(tuple)
 LABEL_FILTERS = st.builds(
-    LabelFilter, all=SOME, any=SOME, none=SOME, min_confidence=st.sampled_from([0.0, 55.0, 70.0])
+    LabelFilter,
+    all=SOME,
+    any=SOME,
+    none=SOME,
+    min_confidence=st.sampled_from([0.0, 55.0, 70.0]),
+    confirmed=st.sampled_from([None, None, True, False]),
+    found=st.sampled_from([None, None, True, False]),
 )
+TYPES = st.sampled_from([ImageType.JPEG, ImageType.PNG, ImageType.HEIC])
 TIMES = st.one_of(st.none(), st.integers(-1, 10).map(lambda n: NOON + n * MILLISECOND))
 KEYS, VALUES = st.sampled_from(["album", "year"]), st.sampled_from(["1", "2", "Élan ☃"])
 PAIRS = st.dictionaries(KEYS, VALUES, max_size=2).map(lambda pairs: metadata_of(pairs.items()))
@@ -95,6 +116,7 @@ FILTERS = st.builds(
     sha256=st.sampled_from([None, None, BYTES, "unknown"]),
     labels=LABEL_FILTERS,
     facts=FACT_FILTERS,
+    content_types=st.one_of(st.just(()), st.lists(TYPES, max_size=2).map(tuple)),
 )
 
 
@@ -102,10 +124,15 @@ def bring_to(state: str, labels: dict[str, float]) -> list[Callable[[Blob], Blob
     def add(blob: Blob) -> Blob:
         return labelled(blob, *labels.items())
 
+    def confirm(blob: Blob) -> Blob:
+        name, *_ = labels
+        return corrected(blob, DecisionKind.CONFIRMED, name)
+
     steps: dict[str, list[Callable[[Blob], Blob]]] = {
         "awaiting": [],
         "labelling": [uploaded],
         "labelled": [uploaded, add],
+        "confirmed": [uploaded, add, *[confirm] * bool(labels)],
         "again": [uploaded, add, again],
         "failed": [uploaded, add, again, failed],
         "expired": [expired],
@@ -121,14 +148,14 @@ def not_taken(facts: Facts, kept: list[Blob]) -> Facts:
 
 @settings(max_examples=settings.default.max_examples * 3 // 5)  # each has hundreds of calls
 @given(
-    made=st.lists(st.tuples(STATES, FACTS, st.none() | FACTS), max_size=8),
+    made=st.lists(st.tuples(STATES, FACTS, st.none() | FACTS, TYPES), max_size=8),
     asked=st.lists(st.tuples(FILTERS, st.sampled_from(BlobOrder)), min_size=2, max_size=5),
     first=st.integers(1, 4),
     examined=st.sampled_from([1, 4, 1000]),
 )
 def test_pages_are_what_the_model_finds(
     blobs: BlobRepository,
-    made: list[tuple[tuple[str, dict[str, float]], Facts, Facts | None]],
+    made: list[tuple[tuple[str, dict[str, float]], Facts, Facts | None, ImageType]],
     asked: list[tuple[BlobFilter, BlobOrder]],
     first: int,
     examined: int,
@@ -136,9 +163,10 @@ def test_pages_are_what_the_model_finds(
     """In order, each once, wherever a page stops."""
     owner = f"owner {next(runs)}"
     kept: list[Blob] = []
-    for (state, early, later), at in zip(made, moments(), strict=False):
+    for (state, early, later, kind), at in zip(made, moments(), strict=False):
         steps = bring_to(*state)
-        blob = keep(blobs, a_blob(at, owner, facts=not_taken(early, kept)), *steps)
+        fresh = a_blob(at, owner, facts=not_taken(early, kept), content_type=kind)
+        blob = keep(blobs, fresh, *steps)
         if later is not None:
             before, blob = blob, set_facts(blob, NOON, not_taken(later, kept))
             if blob is not before:
@@ -236,6 +264,81 @@ def test_every_combination_is_listed_or_refused(
         assert listed(blobs, "anna", wanted, order) == listed_by_hand(made, wanted, order)
 
 
+def test_blobs_are_listed_by_type(blobs: BlobRepository, many: list[Blob]) -> None:
+    """Alone and with each other condition; pages that examine in vain tell where they stopped."""
+    later = moments(NOON + timedelta(hours=1))
+    facts = {"metadata": metadata_of([("all", "yes")])}
+    scans = [
+        keep(
+            blobs,
+            a_blob(at, content_type=ImageType.TIFF, facts=Facts(f"{number}.tif", **facts)),
+            *bring_to("labelled", {"Animal": 80.0}),
+        )
+        for number, at in zip(range(3), later, strict=False)
+    ]
+    made = [*many, *scans]
+    conditions = product(TIMESPANS, LABEL_CONDITIONS, [FactsFilter(), FACTS_OF_ALL], BlobOrder)
+    for (since, until), labels, some, order in conditions:
+        if order is BlobOrder.CONFIDENCE and len(labels.all) + len(labels.any) != 1:
+            continue
+        for types in ((ImageType.TIFF,), (ImageType.TIFF, ImageType.JPEG), (ImageType.PNG,)):
+            wanted = BlobFilter((), since, until, None, labels, some, types)
+            assert listed(blobs, "anna", wanted, order) == listed_by_hand(made, wanted, order)
+    rare = BlobFilter(content_types=(ImageType.TIFF,))
+    with examining(12):
+        pages = all_pages(blobs, "anna", rare, BlobOrder.OLDEST)
+    assert [blob for page in pages for blob in page.items] == scans
+    assert len(pages) >= 3
+    assert blobs.count("anna", plan_blob_list(rare)) is None
+
+
+def test_blobs_are_listed_by_what_their_owner_confirmed(blobs: BlobRepository) -> None:
+    """Of the labels that are named, or of any."""
+    at = moments()
+    labels = {"Cat": 90.0, "Animal": 80.0}
+    found = with_labels(blobs, a_blob(next(at)), labels)
+    nothing = with_labels(blobs, a_blob(next(at)), {})
+    confirmed = with_labels(blobs, a_blob(next(at)), labels)
+    added = with_labels(blobs, a_blob(next(at)), {"Animal": 100.0})
+    removed = with_labels(blobs, a_blob(next(at)), labels)
+    keep(blobs, a_blob(next(at)), uploaded)
+    changes = [
+        (confirmed, DecisionKind.CONFIRMED, "Cat"),
+        (added, DecisionKind.ADDED, "Straße"),
+        (removed, DecisionKind.REMOVED, "Cat"),
+    ]
+    confirmed, added, removed = (
+        edited(blobs, before, corrected(before, kind, name)) for before, kind, name in changes
+    )
+
+    def found_by(**conditions: Any) -> list[Blob]:
+        return listed(blobs, "anna", by_labels(**conditions), BlobOrder.OLDEST)
+
+    assert found_by(confirmed=True) == [confirmed, added]
+    assert found_by(confirmed=False) == [found, nothing, removed]
+    assert found_by(found=False) == [nothing]
+    assert found_by(found=True) == [found, confirmed, added, removed]
+    assert found_by(found=True, confirmed=False) == [found, removed]
+    assert found_by(found=False, confirmed=False, none=("cat",)) == [nothing]
+    assert found_by(found=False, confirmed=True) == found_by(found=False, all=("cat",)) == []
+    assert found_by(all=("cat",), confirmed=True) == [confirmed]
+    assert found_by(all=("cat",), confirmed=False) == [found]
+    assert found_by(any=("STRASSE", "cat"), confirmed=True) == [confirmed, added]
+    assert found_by(all=("animal",), confirmed=True) == []
+    assert found_by(all=("animal",), none=("cat",), confirmed=False) == [confirmed, added, removed]
+    sure = by_labels(all=("Cat",), confirmed=True, min_confidence=95.0)
+    assert listed(blobs, "anna", sure, BlobOrder.CONFIDENCE) == [confirmed]
+    with examining(2):
+        pages = all_pages(blobs, "anna", by_labels(confirmed=True))
+    assert [blob for page in pages for blob in page.items] == [added, confirmed]
+
+
+def edited(blobs: BlobRepository, before: Blob, after: Blob) -> Blob:
+    blobs.save(after, before)
+    return after
+
+
+FACTS_OF_ALL = FactsFilter(metadata=(Pair("all", "yes"),))
 CHANGING = [
     (BlobFilter(), BlobOrder.NEWEST),
     (by_labels(all=("Animal",)), BlobOrder.NEWEST),

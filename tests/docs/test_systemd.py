@@ -1,15 +1,18 @@
-"""The unit of systemd is well-formed and hardened."""
+"""The unit of systemd is well-formed and hardened, and commands have its settings."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).parents[2] / "examples" / "labelling.service"
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "examples" / "labelling.service"
+COMMAND = ROOT / "examples" / "labelling-command.sh"
 EXPOSURE = 20  # tenths, of 100
 
 
@@ -45,3 +48,37 @@ def test_detector_processes_may_be_confined() -> None:
         line for line in UNIT.read_text().splitlines() if line.startswith("SystemCallFilter=@")
     )
     assert "seccomp" in allowed.split()
+
+
+def test_command_has_the_settings_of_the_service(tmp_path: Path) -> None:
+    settings = tmp_path / "labelling.env"
+    settings.write_text('LABELLING_BACKUP_TO="s3://pictures/a b?endpoint=https://s.example.com"\n')
+    program = COMMAND.read_text()
+    for ours, here in (
+        ("/etc/labelling.env", settings),
+        ("runuser -u labelling -- /opt/labelling/.venv/bin/labelling", "printenv"),
+    ):
+        assert str(ours) in program
+        program = program.replace(str(ours), str(here))
+    printed = subprocess.run(
+        ["/bin/sh", "-c", program, "labelling", "LABELLING_DATA", "LABELLING_BACKUP_TO"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout.splitlines() == [
+        "/var/lib/labelling",
+        "s3://pictures/a b?endpoint=https://s.example.com",
+    ]
+
+
+def test_unit_command_and_page_name_the_same_places() -> None:
+    page = (ROOT / "docs" / "install.md").read_text()
+    for place in (
+        "/opt/labelling/.venv/bin",
+        "/var/lib/labelling",
+        "/etc/labelling.env",
+    ):
+        assert all(place in text for text in (UNIT.read_text(), COMMAND.read_text(), page)), place
+    for folder in re.findall(r"^ReadWritePaths=-(.+)$", UNIT.read_text(), re.MULTILINE):
+        assert f'LABELLING_BACKUP_TO="{folder}"' in page

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.domain.clock import from_text, utc_now
 from tests.conftest import NIGHTLY
 from tests.support.photos import large_photo, photo
 from tests.support.process import ServiceProcess, put
@@ -176,4 +177,26 @@ def test_acknowledged_deletion_survives_kill(tmp_path: Path) -> None:
         assert service.graphql(DELETE, id=blob_id) == {"deleteBlob": {"__typename": "DeletedBlob"}}
         assert list(tmp_path.rglob(blob_id)) == []
     wait_until(lambda: service.graphql(IN_USE) == {"labels": {"nodes": []}, "blobs": {"nodes": []}})
+    service.stop()
+
+
+def test_waiting_deletion_survives_kill(tmp_path: Path) -> None:
+    """What is due is deleted after the next start; what still waits can be restored."""
+    delete = """mutation ($id: ID!, $seconds: Int!) {
+        deleteBlob(blobId: $id, input: {delaySeconds: $seconds}) {
+            ... on DeletedBlob { deletesAt }
+        }
+    }"""
+    service = ServiceProcess(tmp_path).start()
+    due, waiting = (service.create_upload("PNG")["blob_id"] for _ in range(2))
+    at = service.graphql(delete, id=due, seconds=1)["deleteBlob"]["deletesAt"]
+    service.graphql(delete, id=waiting, seconds=3600)
+    service.kill()
+    wait_until(lambda: utc_now() > from_text(at))
+    service.start()
+    wait_until(lambda: service.row("SELECT 1 FROM blobs WHERE id = ?", due) is None)
+    restore = "mutation ($ids: [ID!]!) { restoreBlobs(ids: $ids) { __typename } }"
+    service.graphql(restore, ids=[due, waiting])
+    blobs = service.graphql("{ blobs { nodes { id deletesAt } } }")["blobs"]
+    assert blobs["nodes"] == [{"id": waiting, "deletesAt": None}]
     service.stop()

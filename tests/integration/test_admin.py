@@ -13,14 +13,16 @@ import pytest
 
 from core.domain.api_key import hash_key, id_of_key, new_key
 from core.domain.clock import utc_now
+from core.domain.errors import Unavailable
 from core.domain.scope import ALL_SCOPES, Scope
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import ApiKey
 from embedded.cli.main import main
 from embedded.service import Service
 from embedded.settings import Settings
+from labeller.detectors.base import Detector
 from tests.support.app_client import AppClient
-from tests.support.detectors import ScriptedDetector, thumbnail_here
+from tests.support.detectors import CAT, ScriptedDetector, thumbnail_here
 from tests.support.receiver import Receiver
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -42,11 +44,13 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     """Open a service, and close it at the end."""
     at_hand: list[Service] = []
 
-    def start(*, keyless: bool = True, work: bool = False) -> Service:
+    def start(
+        *, keyless: bool = True, work: bool = False, detector: Detector | None = None
+    ) -> Service:
         settings = Settings(data=tmp_path, port=0, workers=1, webhook_workers=1, max_receives=1)
         service = Service(
             settings,
-            ScriptedDetector(),
+            detector or ScriptedDetector(),
             base_url=BASE,
             keyless=keyless,
             make_thumbnail=thumbnail_here,
@@ -192,6 +196,27 @@ def test_broken_event_becomes_a_dead_letter_that_can_be_retried_and_discarded(
     ]
 
 
+def test_dead_letter_of_a_picture_tells_what_the_labeller_raised(
+    opened: Callable[..., Service],
+) -> None:
+    """Until it is retried; the retry labels the picture once the detector works."""
+    detector = ScriptedDetector(Unavailable("The detector process has ended."))
+    service = opened(work=True, detector=detector)
+    with client_of(service) as client:
+        made = client.post("/blobs").json()
+        client.put(made["upload_url"], content=b"picture", headers=made["upload_headers"])
+        (letter,) = wait_until(lambda: items(client.get("/admin/dead-letters/uploads")))
+        assert (letter["owner"], letter["subject"]) == ("local", made["blob_id"])
+        assert letter["reason"].startswith("LABELLER_UNAVAILABLE: ")
+        assert letter["error"] == "Unavailable: The detector process has ended."
+        detector.results(CAT)
+        path = f"/admin/dead-letters/uploads/{letter['id']}/retry"
+        assert client.post(path).json() == {"retried": 1}
+        url = f"/blobs/{made['blob_id']}"
+        wait_until(lambda: client.get(url).json()["status"] == "LABELLED")
+        assert items(client.get("/admin/dead-letters/uploads")) == []
+
+
 def test_endpoint_that_is_gone_is_enabled_and_its_webhook_sent_again(
     opened: Callable[..., Service], receiver: Receiver
 ) -> None:
@@ -260,3 +285,20 @@ def test_lists_are_read_in_pages(opened: Callable[..., Service]) -> None:
         for params in ({"limit": "0"}, {"limit": "201"}, {"skip": "-1"}, {"skip": "x"}):
             refused = client.get("/admin/owners", params=params)
             assert (refused.status_code, refused.json()["code"]) == (422, "InvalidInput")
+
+
+def test_page_changes_by_its_session_and_other_origins_pages_do_not(
+    opened: Callable[..., Service],
+) -> None:
+    service = opened(keyless=False)
+    operator = add_key(service, "ops", OPERATOR)
+    service.stores.upload_events.send_dead_letter("{}")
+    own, foreign = {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "cross-site"}
+    with client_of(service) as client:
+        signed_in = client.post("/session", headers=operator | own)
+        cookie = {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+        retry = "/admin/dead-letters/uploads/retry"
+        assert client.post(retry, headers=cookie | foreign).status_code == 401
+        assert client.get("/admin/status", headers=cookie | foreign).status_code == 401
+        assert service.stores.upload_events.dead_depth() == 1
+        assert client.post(retry, headers=cookie | own).json() == {"retried": 1}

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from core.storage.files import path_of
 from embedded.cli.main import main
+from embedded.settings import Settings
+from embedded.stores import open_stores
+from tests.support.data_folder import add_labelled
 from tests.support.models import link_models
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
@@ -101,6 +105,76 @@ def test_error_says_what_to_do(
     (tmp_path / "target").mkdir()
     assert main([named.get(each, each) for each in arguments]) != 0
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with a whole picture, a missing one and a damaged one."""
+    data = tmp_path / "data"
+    stores = open_stores(Settings(data=data))
+    add_labelled(data, stores, b"whole")
+    missing, damaged = (add_labelled(data, stores, each) for each in (b"missing", b"damaged"))
+    stores.database.close()
+    path_of(data, missing.key).unlink()
+    path_of(data, damaged.key).write_bytes(b"other")
+    return data
+
+
+def test_losses_before_the_backup_are_told_by_each_command(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, new = str(tmp_path / "target"), str(tmp_path / "new")
+    assert main(["backup", target, "--data", str(data)]) == 1
+    assert main(["backups", target]) == 0
+    assert "2 pictures, 0.0 MB; INCOMPLETE: 1 missing, 1 damaged" in capsys.readouterr().out
+    for options in (["--check"], ["--data", new]):
+        assert main(["restore", target, *options]) == 1
+        out, err = capsys.readouterr()
+        assert "1 of 3 pictures of backup" in out
+        assert err.count("when the backup was made") == 2
+    assert main(["verify", "--data", new]) == 1
+
+
+def test_backup_of_an_earlier_version_is_said_not_to_tell_all(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["backup", str(tmp_path / "target"), "--data", str(data)])
+    (manifest,) = tmp_path.glob("target/backups/*/manifest.json")
+    read = json.loads(manifest.read_bytes())
+    del read["missing"], read["damaged"]
+    manifest.write_text(json.dumps(read | {"format": 1}))
+    capsys.readouterr()
+    assert main(["restore", str(tmp_path / "target"), "--data", str(tmp_path / "new")]) == 0
+    assert "'labelling verify' finds them" in capsys.readouterr().err
+    assert main(["backups", "--json", str(tmp_path / "target")]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["missing"], listed["damaged"]) == (None, None)
+
+
+def test_backup_by_hand_deletes_others_only_when_told(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABELLING_BACKUP_KEEP", "1")
+    command = ["backup", str(tmp_path / "target"), "--data", str(data)]
+    for _ in range(3):
+        main(command)
+    assert "Deleted" not in capsys.readouterr().out
+    assert len(list(tmp_path.glob("target/backups/*"))) == 3
+    main([*command, "--keep", "2"])
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "Deleted" in line]
+    assert line.count("T") == 2
+    assert len(list(tmp_path.glob("target/backups/*"))) == 2
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_target_within_the_data_folder_is_refused(
+    data: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """A backup into the data folder itself would delete its pictures."""
+    before = sorted(data.rglob("*"))
+    assert main([command, str(data), "--data", str(data)]) == 1
+    assert "name a folder beside it" in capsys.readouterr().err
+    assert sorted(data.rglob("*")) == before
 
 
 def test_empty_list_of_backups_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -29,6 +28,8 @@ from core.runtime.settings import settings_of
 from embedded.cli.main import COMMANDS, main
 from embedded.settings import PREFIX, Settings
 from embedded.stores import Stores, open_stores
+from embedded.version import running_version
+from tests.support.blobs import a_blob
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition
 from tests.support.moto import moto_aws
 from tests.support.process import ROOT
@@ -147,7 +148,7 @@ def test_misspelt_name_is_answered_with_a_similar_one(
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"labelling, version {version('labelling')}\n"
+    assert capsys.readouterr().out == f"labelling, version {running_version()}\n"
 
 
 def test_summaries_are_those_of_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -315,24 +316,35 @@ def test_expiry_that_is_past_or_malformed_is_an_error(run: Run, stores: Stores, 
 
 def test_revoked_key_does_not_authenticate(run: Run, stores: Stores) -> None:
     """The key is named by its id in the list; other keys stay."""
-    key = run("keys", "create", "--owner", "anna")[1].strip()
+    _, key, err = run("keys", "create", "--owner", "anna", "--name", "laptop")
+    key = key.strip()
     run("keys", "create", "--owner", "boris")
     key_id = run("keys", "list")[1].split()[0]
-    assert run("keys", "revoke", key_id) == (0, "", "")
+    assert f"Its id is {key_id}." in err
+    revoked = f"Revoked the key {key_id} of anna, 'laptop'.\n"
+    assert run("keys", "revoke", key_id) == (0, revoked, "")
     with pytest.raises(Unauthenticated):
         asyncio.run(authenticate_by_key(stores.owners, None)(f"Bearer {key}"))
     assert "boris" in run("keys", "list")[1]
 
 
 @pytest.mark.parametrize("key_id", ["zzzz", "", "lbl_"])
-def test_revoke_requires_the_id_of_exactly_one_key(run: Run, key_id: str) -> None:
-    """An id that matches no key or several is an error."""
+def test_revoke_requires_the_id_of_a_key(run: Run, key_id: str) -> None:
     for owner in ("anna", "boris"):
         run("keys", "create", "--owner", owner)
     status, _, err = run("keys", "revoke", key_id)
     assert status == 1
-    assert "keys list" in err
+    assert f"no key has an id that starts with {key_id!r}: see 'labelling keys list'" in err
     assert len(run("keys", "list")[1].splitlines()) == 2
+
+
+def test_id_that_matches_several_keys_revokes_none(run: Run, stores: Stores) -> None:
+    for end in "12":
+        stores.owners.add_key(ApiKey("ab" * 31 + "c" + end, "anna", "", utc_now()))
+    status, _, err = run("keys", "revoke", "abab")
+    assert status == 1
+    assert "2 keys have an id that starts with 'abab': give more of the id" in err
+    assert len(stores.owners.list_keys()) == 2
 
 
 def test_empty_id_matches_no_key(run: Run) -> None:
@@ -394,7 +406,7 @@ def test_webhook_keys_are_created_listed_and_removed(run: Run, stores: Stores) -
     assert new == second
     assert re.fullmatch(re.escape(first) + r"  until \d{4}-\d\d-\d\dT[\d:.]+Z", old)
     assert run("webhook-keys", "list", "--owner", "anna") == (0, "", "anna has no webhook keys.\n")
-    assert run("webhook-keys", "remove", "--owner", "anna") == (0, "", "")
+    assert run("webhook-keys", "remove", "--owner", "anna")[0] == 2
     assert stores.owners.find_owner("anna") is None, "listing creates no owner"
     assert run("webhook-keys", "remove") == (0, "", "")
     assert run("webhook-keys", "list") == (0, "", "local has no webhook keys.\n")
@@ -421,6 +433,46 @@ def test_invalid_owner_is_an_error_of_webhook_commands(
     assert stores.owners.find_owner("a/b") is None
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("webhook-secret",),
+        ("webhook-secret", "--rotate"),
+        ("webhook-keys", "create"),
+        ("webhook-keys", "remove"),
+        ("policy", "set", "-"),
+        ("vocabulary", "set", "-"),
+        ("delete", "--yes"),
+    ],
+    ids=" ".join,
+)
+def test_misspelt_owner_is_refused_and_nothing_is_created(
+    run: Run, stores: Stores, command: tuple[str, ...]
+) -> None:
+    run("keys", "create", "--owner", "alice")
+    status, out, err = run(*command, "--owner", "alcie")
+    assert (status, out) == (2, "")
+    assert "There is no owner 'alcie'" in err
+    assert "Did you mean 'alice'?" in err
+    assert stores.owners.find_owner("alcie") is None
+    assert run("audit", "list", "--owner", "alcie")[1] == ""
+
+
+def test_owner_with_a_picture_alone_exists(run: Run, stores: Stores) -> None:
+    """As one of OpenID Connect, which needs no key. One without a picture is named as new."""
+    stores.blobs.create(a_blob(utc_now(), owner="carla"))
+    status, secret, _ = run("webhook-secret", "--owner", "carla")
+    assert (status, secret[:6]) == (0, "whsec_")
+    assert run("webhook-secret", "--owner", "dora")[0] == 2
+    assert run("webhook-secret", "--owner", "dora", "--new-owner")[0] == 0
+    assert run("webhook-secret", "--owner", "dora")[0] == 0, "it has a record now"
+    records = json.loads(run("audit", "list", "--json")[1])
+    assert [(each["action"], each["owner"]) for each in records] == [
+        ("webhook-secret.created", "carla"),
+        ("webhook-secret.created", "dora"),
+    ]
+
+
 def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
     """Those of pictures, of webhooks, and of the change feed."""
     assert run("dead-letters", "list") == (0, "", "No dead letters.\n")
@@ -429,14 +481,14 @@ def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
     stores.quarantine.send_dead_letter('{"change": 7}')
     status, out, _ = run("dead-letters", "list")
     assert status == 0
-    found = [line.split("  ", 5) for line in out.splitlines()]
+    found = [line.split("  ", 6) for line in out.splitlines()]
     malformed = "The message is malformed: no retry will help."
-    assert [(each[0], each[3], each[4]) for each in found] == [
-        ("uploads", "-", "-"),
-        ("hints", "-", "x"),
-        ("changes", "-", "-"),
+    assert [(each[0], *each[3:6]) for each in found] == [
+        ("uploads", "0", "-", "-"),
+        ("hints", "0", "-", "x"),
+        ("changes", "0", "-", "-"),
     ]
-    assert [each[5] for each in found] == [
+    assert [each[6] for each in found] == [
         f"{malformed} An S3 event must have a list of Records.",
         "The webhook was deleted.",
         malformed,
@@ -450,24 +502,29 @@ def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:
     assert run("dead-letters", "list") == (0, "", "No dead letters.\n")
 
 
-def test_one_dead_letter_is_retried_or_discarded(run: Run, stores: Stores) -> None:
-    for number in range(3):
+def test_dead_letters_are_retried_or_discarded_by_id(run: Run, stores: Stores) -> None:
+    for number in range(5):
         stores.upload_events.send_dead_letter(f'{{"picture": {number}}}')
-    first, second, _ = (letter.id for letter in stores.upload_events.dead_letters(10))
+    first, second, third, fourth, _ = (
+        letter.id for letter in stores.upload_events.dead_letters(10)
+    )
     assert run("dead-letters", "retry", "uploads", first)[1].startswith("1 sent back")
-    assert run("dead-letters", "discard", "uploads", second) == (0, "Deleted.\n", "")
-    assert (stores.upload_events.depth(), stores.upload_events.dead_depth()) == (1, 1)
+    assert run("dead-letters", "discard", "uploads", second) == (0, "1 deleted.\n", "")
+    assert (stores.upload_events.depth(), stores.upload_events.dead_depth()) == (1, 3)
     for command in (("retry", "uploads", second), ("discard", "uploads", second)):
         status, _, err = run("dead-letters", *command)
         assert status == 1
         assert f"no dead letter {second}" in err
     assert "choose from uploads, hints, changes" in run("dead-letters", "discard", "x", "1")[2]
+    assert run("dead-letters", "retry", "uploads", third, fourth)[1].startswith("2 sent back")
     assert run("dead-letters", "retry", "uploads")[1].startswith("1 sent back")
     start = utc_now() - timedelta(days=1)
     records = stores.audit.read(start, utc_now() + timedelta(days=1))
     assert [(each.action.value, each.subject) for each in records] == [
         ("dead-letters.retried", f"{first} of uploads"),
         ("dead-letter.discarded", f"{second} of uploads"),
+        ("dead-letters.retried", f"{third} of uploads"),
+        ("dead-letters.retried", f"{fourth} of uploads"),
         ("dead-letters.retried", "1 of uploads"),
     ]
 
@@ -497,6 +554,10 @@ def test_unusable_data_folder_is_an_error(
     assert main(["keys", "list", "--data", str(tmp_path)]) == 1
     err = capsys.readouterr().err
     assert err.count("labelling: ") == 2
+    assert main(["serve", "--data", str(tmp_path / "file" / "data")]) == 1
+    err = capsys.readouterr().err
+    assert f"The data folder {tmp_path / 'file' / 'data'} can't be created: Not a directory." in err
+    assert "--data or LABELLING_DATA" in err
     assert "Traceback" not in err
 
 
@@ -671,12 +732,13 @@ def test_keys_of_a_service_on_aws_are_in_its_table(run: Run, table: str, tmp_pat
     assert known is not None
     assert (known.owner, known.name) == ("anna", "laptop")
     assert "anna  admin,delete,edit,read,upload  no-end  laptop" in run("keys", "list", *on_aws)[1]
-    assert run("keys", "revoke", known.hash[:12], *on_aws)[0] == 0
-    assert run("keys", "list", *on_aws)[1] == run("keys", "list")[1] == ""
+    assert run("webhook-secret", "--owner", "ana", *on_aws)[0] == 2
     assert run("webhook-secret", "--owner", "anna", *on_aws)[1].startswith("whsec_")
     assert len(run("webhook-secret", "--rotate", "--owner", "anna", *on_aws)[1].splitlines()) == 2
     public = run("webhook-keys", "create", "--owner", "anna", *on_aws)[1]
     assert run("webhook-keys", "list", "--owner", "anna", *on_aws)[1] == public
+    assert run("keys", "revoke", known.hash[:12], *on_aws)[0] == 0
+    assert run("keys", "list", *on_aws)[1] == run("keys", "list")[1] == ""
     assert [each.name for each in tmp_path.iterdir() if each.is_dir()] == []
 
 
@@ -702,20 +764,21 @@ def test_audit_log_lists_what_commands_changed(run: Run, stores: Stores) -> None
     """By which user and on which host; the keys and secrets themselves are not in it."""
     key = run("keys", "create", "--owner", "anna")[1].strip()
     key_id = run("keys", "list")[1].split()[0]
-    run("keys", "revoke", key_id)
     secret = run("webhook-secret", "--owner", "anna", "--rotate")[1].split()[0]
     public = run("webhook-keys", "create", "--owner", "anna")[1].strip()
     run("webhook-keys", "remove", "--owner", "anna")
     assert run("webhook-secret", "--owner", "anna")[0] == 0
+    run("keys", "revoke", key_id)
     status, out, _ = run("audit", "list", "--json")
     records = json.loads(out)
     assert status == 0
     assert [(each["action"], each["subject"]) for each in records] == [
         ("key.created", key_id),
-        ("key.revoked", key_id),
+        ("webhook-secret.created", "anna"),
         ("webhook-secret.rotated", "anna"),
         ("webhook-key.created", public),
         ("webhook-keys.removed", "anna"),
+        ("key.revoked", key_id),
     ]
     assert {each["owner"] for each in records} == {"anna"}
     assert {each["origin"] for each in records} == {socket.gethostname()}
@@ -725,12 +788,17 @@ def test_audit_log_lists_what_commands_changed(run: Run, stores: Stores) -> None
     lines = run("audit", "list", "--since", "1h")[1].splitlines()
     assert [line.split()[1] for line in lines] == [each["action"] for each in records]
     assert run("audit", "list", "--since", "2999-01-01") == (0, "", "No audit records.\n")
+    removed = ("--action", "webhook-keys.removed", "--action", "key.revoked", "--owner", "anna")
+    found = json.loads(run("audit", "list", "--json", *removed)[1])
+    assert [each["action"] for each in found] == ["webhook-keys.removed", "key.revoked"]
+    assert run("audit", "list", "--owner", "bea") == (0, "", "No audit records.\n")
+    assert run("audit", "list", "--action", "key.lost")[0] == 2
 
 
 def test_failed_command_leaves_no_audit_record(run: Run, stores: Stores) -> None:
     assert run("keys", "revoke", "zzzz")[0] == 1
     assert run("endpoints", "enable", "https://a.example/", "--owner", "anna")[0] == 1
-    assert run("webhook-keys", "remove", "--owner", "nobody")[0] == 0
+    assert run("webhook-keys", "remove", "--owner", "nobody")[0] == 2
     assert run("audit", "list", "--json")[1] == "[]\n"
 
 
@@ -797,6 +865,7 @@ def test_label_policy_is_set_from_what_is_shown(run: Run, stores: Stores, tmp_pa
     """With its version, so that a file of an earlier one is refused. The audit log names it."""
     file = tmp_path / "policy.json"
     file.write_text(json.dumps(POLICY), encoding="utf-8")
+    run("keys", "create", "--owner", "anna")
     set_ = ("policy", "set", "--owner", "anna", str(file))
     assert run(*set_) == (0, "The label policy of anna has version 1.\n", "")
     status, shown, _ = run("policy", "show", "--owner", "anna")
@@ -858,6 +927,7 @@ def test_vocabulary_is_set_from_what_is_shown(run: Run, stores: Stores, tmp_path
     file = tmp_path / "vocabulary.json"
     labels = [{"name": "Rex", "parents": ["Dog"], "aliases": ["Straßenköter"]}]
     file.write_text(json.dumps({"labels": labels}), encoding="utf-8")
+    run("keys", "create", "--owner", "anna")
     set_ = ("vocabulary", "set", "--owner", "anna", str(file))
     assert run(*set_) == (0, "The vocabulary of anna has version 1.\n", "")
     status, shown, _ = run("vocabulary", "show", "--owner", "anna")

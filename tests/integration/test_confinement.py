@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.blob import ImageType
+from core.domain.thumbnail import ThumbnailSize
 from embedded.detection import seccomp
 from embedded.detection.pool import DetectorPool
 from embedded.detection.process import environment
@@ -110,7 +111,7 @@ def test_every_format_is_decoded_by_confined_threads(model_path: Path, tmp_path:
             path.write_bytes(made.content)
             picture = Picture("k", made.kind, lambda: path.open("rb"))
             assert pool.detect(picture, max_labels=1, min_confidence=0).labels, made.what
-            assert pool.thumbnail(picture).startswith(b"RIFF"), made.what
+            assert pool.thumbnail(picture, ThumbnailSize.LARGE).startswith(b"RIFF"), made.what
         threads = list(Path(f"/proc/{pid}/task").glob("*/status"))
         assert threads
         assert all("\nSeccomp:\t2\n" in thread.read_text() for thread in threads)

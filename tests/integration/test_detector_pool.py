@@ -17,6 +17,7 @@ import pytest
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
+from core.domain.thumbnail import ThumbnailSize
 from embedded.detection.child import NICENESS
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import DetectorUnusable, Options, Picture
@@ -89,7 +90,7 @@ def test_rejection_keeps_the_decoders_words(pool: DetectorPool, tmp_path: Path) 
     path = tmp_path / "cut.png"
     path.write_bytes(photo("chelsea.png")[:5000])
     with pytest.raises(PictureRefused) as refused:
-        pool.thumbnail(Picture("k", ImageType.PNG, lambda: path.open("rb")))
+        pool.thumbnail(Picture("k", ImageType.PNG, lambda: path.open("rb")), ThumbnailSize.SMALL)
     assert refused.value.code == FailureCode.CORRUPT_IMAGE
     assert "pngload" in refused.value.detail
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
+from core.domain.thumbnail import ThumbnailSize
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
 from tests.support.classifiers import (
@@ -269,7 +270,7 @@ def test_entry_point_runs_in_child_processes(pool: DetectorPool, tmp_path: Path)
     seen = pool.detect(cat, max_labels=1, min_confidence=0)
     assert (seen.labels[0].name, seen.width, seen.detector) == ("240512 bytes", 3, "counter/1")
     assert pool.name == "counter/1"
-    assert Image.open(io.BytesIO(pool.thumbnail(cat))).format == "WEBP"
+    assert Image.open(io.BytesIO(pool.thumbnail(cat, ThumbnailSize.SMALL))).format == "WEBP"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,16 @@ import pytest
 from core.backends.encryption import EncryptionKeyMissing, read_keys
 from core.domain.clock import utc_now
 from embedded.cli.main import main
+from embedded.data_lock import hold
 from embedded.encryption import check_owners, load_keys
+from embedded.service import Service
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from embedded.url_secrets import UrlSecrets
+from tests.support.detectors import ScriptedDetector, thumbnail_here
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition
 from tests.support.moto import moto_aws
+from tests.support.waiting import PATIENCE
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -68,6 +74,58 @@ def test_stored_secrets_are_encrypted_by_a_command(run: Run, data: Path, key_fil
     assert run("encryption", "apply", *with_key)[1] == "Encrypted the secrets of 0 owners.\n"
     records = json.loads(run("audit", "list", "--json", *on_data)[1])
     assert {each["action"] for each in records} == {"secrets.encrypted"}
+
+
+@contextmanager
+def service_with(data: Path, *keys: str) -> Iterator[None]:
+    """Have a service with some keys on a data folder."""
+    service = Service(
+        Settings(data=data, encryption_keys=keys),
+        ScriptedDetector(),
+        base_url="http://127.0.0.1:8000",
+        keyless=True,
+        make_thumbnail=thumbnail_here,
+    )
+    yield
+    assert service._pools.stop(PATIENCE)
+    service.stores.database.close()
+    os.close(service._lock)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("encryption", "apply"),
+        ("url-secret", "rotate"),
+        ("webhook-secret", "--rotate"),
+        ("webhook-keys", "create"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_encrypted_with_a_key_that_the_running_service_lacks(
+    run: Run, data: Path, key_file: Path, command: tuple[str, ...]
+) -> None:
+    arguments = (*command, "--data", str(data), "--encryption-key-file", str(key_file))
+    (key,) = load_keys(Settings(encryption_key_file=key_file)).ids
+    with service_with(data):
+        status, out, error = run(*arguments)
+        assert (status, out) == (1, "")
+        assert f"started without the encryption key {key}" in error
+        assert b"enc1." + key.encode() not in files_of(data)
+        assert run("audit", "list", "--json", "--data", str(data))[1] == "[]\n"
+    with service_with(data, key_file.read_text().strip()):
+        assert run(*arguments)[0] == 0
+
+
+def test_nothing_is_encrypted_beside_a_service_that_does_not_tell_its_keys(
+    run: Run, data: Path, key_file: Path
+) -> None:
+    """As one of an earlier version, which may lack the key."""
+    lock = hold(data)
+    arguments = ("encryption", "apply", "--data", str(data), "--encryption-key-file", str(key_file))
+    assert run(*arguments)[0] == 1
+    os.close(lock)
+    assert run(*arguments)[0] == 0
 
 
 def test_apply_without_a_key_is_an_error(run: Run, data: Path) -> None:
@@ -158,7 +216,7 @@ def test_secrets_on_aws_are_encrypted_by_a_command(
     run: Run, table: str, data: Path, key_file: Path
 ) -> None:
     on_table = ("--table", table, "--data", str(data))
-    _, secret, _ = run("webhook-secret", "--owner", "anna", *on_table)
+    _, secret, _ = run("webhook-secret", "--owner", "anna", "--new-owner", *on_table)
     with_key = (*on_table, "--encryption-key-file", str(key_file))
     assert run("encryption", "apply", *with_key)[1] == "Encrypted the secrets of 1 owners.\n"
     assert secret.strip() not in str(dynamodb_client().scan(TableName=table)["Items"])

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from embedded.cli.main import main
 from embedded.service import Service
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector, thumbnail_here
 from tests.support.small_disk import fill, small_disk
+from tests.support.waiting import PATIENCE, wait_until
 
 BASE = "http://127.0.0.1:8000"
 CREATE = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"
@@ -66,5 +68,26 @@ def test_full_disk_refuses_uploads_and_lets_deletions_make_room(disk: Path) -> N
         other.unlink()
         service._reserve.fill()
         assert (disk / "data" / "reserve").exists()
+    service.stores.database.close()
+    os.close(service._lock)
+
+
+def test_pictures_that_a_command_deletes_make_room(disk: Path) -> None:
+    """The command uses the space that is held for deletions; the service deletes the files."""
+    settings = Settings(data=disk / "data", reserve_bytes=2_000_000, workers=1, webhook_workers=1)
+    service = Service(
+        settings, ScriptedDetector(), base_url=BASE, keyless=True, make_thumbnail=thumbnail_here
+    )
+    with AppClient(service.app, BASE) as client:
+        created = client.post("/blobs").json()
+        url, headers = created["upload_url"], created["upload_headers"]
+        assert client.put(url, content=b"x" * 4_000_000, headers=headers).status_code == 200
+        other = fill(disk)
+        assert main(["delete", "--owner", "local", "--yes", "--data", str(disk / "data")]) == 0
+        service.worker.start()
+        wait_until(lambda: not list((disk / "data" / "originals").rglob(created["blob_id"])))
+        assert graphql(client, CREATE) == "CreatedUpload"
+        other.unlink()
+        service.worker.stop(PATIENCE)
     service.stores.database.close()
     os.close(service._lock)

@@ -18,7 +18,7 @@ from core.domain.webhook_url import CallbackRules
 from embedded import serve as serving
 from embedded.cli.main import main
 from embedded.detection.model import build_in_child, model_at, people_model_at
-from embedded.listening import CannotServe, is_local_only, is_loopback, listen
+from embedded.listening import CannotServe, is_loopback, listen, needs_no_key
 from embedded.service import Service
 from embedded.settings import Settings
 from embedded.welcome import welcome
@@ -92,7 +92,14 @@ def test_public_url_requires_keys_on_a_loopback_address(
     host: str, public_url: str | None, alone: bool
 ) -> None:
     """A proxy on this machine lets others in."""
-    assert is_local_only(Settings(host=host, public_url=public_url)) is alone
+    assert needs_no_key(Settings(host=host, public_url=public_url)) is alone
+
+
+def test_keys_can_be_required_of_a_local_service(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, port=0, require_keys=True)
+    assert not needs_no_key(settings)
+    with pytest.raises(CannotServe, match="as --require-keys says, and there is no API key yet"):
+        serving.serve(settings)
 
 
 @pytest.mark.usefixtures("with_model")

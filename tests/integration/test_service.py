@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from core.domain.api_key import hash_key, new_key
 from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import utc_now
 from core.domain.errors import Unavailable
+from core.domain.thumbnail import ThumbnailSize
 from core.domain.webhook_url import CallbackRules
 from core.repositories.ports.owners import ApiKey
 from core.runtime.settings import BadSetting
@@ -30,42 +30,14 @@ from embedded.settings import Settings
 from labeller.detectors.base import Picture
 from tests.support.app_client import AppClient
 from tests.support.detectors import ScriptedDetector, thumbnail_here
+from tests.support.opened_services import BASE, Open, services_over
 from tests.support.waiting import PATIENCE, wait_until
-
-BASE = "http://127.0.0.1:8000"
-Open = Callable[..., Service]
 
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Open]:
-    """Open services, one after the other, and close them at the end."""
-    at_hand: list[Service] = []
-
-    def close() -> None:
-        for service in at_hand:
-            # A read of an operation that timed out goes on: without this, in a closed database.
-            assert service._pools.stop(PATIENCE)
-            service.worker.stop(PATIENCE) if service.worker.health_error() is None else None
-            service.stores.database.close()
-            os.close(service._lock)
-        at_hand.clear()
-
-    def start(
-        *,
-        keyless: bool = True,
-        make_thumbnail: Callable[[Picture], bytes] = thumbnail_here,
-        **settings: Any,
-    ) -> Service:
-        close()
-        given = Settings(data=tmp_path, workers=1, webhook_workers=1, **settings)
-        service = Service(
-            given, ScriptedDetector(), base_url=BASE, keyless=keyless, make_thumbnail=make_thumbnail
-        )
-        at_hand.append(service)
-        return service
-
-    yield start
-    close()
+    with services_over(tmp_path) as start:
+        yield start
 
 
 def client_of(service: Service) -> AppClient:
@@ -154,7 +126,7 @@ def test_waiting_thumbnails_delay_no_other_request(opened: Open) -> None:
     """More thumbnails than any pool has threads; none can be made before all else is answered."""
     go_on = threading.Event()
 
-    def make_thumbnail(_: Picture) -> bytes:
+    def make_thumbnail(_: Picture, _size: ThumbnailSize) -> bytes:
         go_on.wait(PATIENCE)
         return b"thumbnail"
 

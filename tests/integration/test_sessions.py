@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import datetime
 from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,17 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from core.domain.api_key import hash_key
+from core.domain.api_key import hash_key, new_key
+from core.domain.clock import utc_now
+from core.repositories.ports.owners import ApiKey
+from embedded.authentication import build_sessions
 from embedded.cli.main import main
+from embedded.http.session import SessionCookie
+from embedded.service import Service
+from embedded.settings import Settings
+from tests.support.app_client import AppClient
 from tests.support.issuer import AUDIENCE, Issuer
+from tests.support.opened_services import BASE, Open, services_over
 from tests.support.problems import read_problem
 from tests.support.process import ServiceProcess
 from tests.support.proxies import free_port
@@ -42,6 +51,9 @@ class Keyed:
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self.service = self.start(*flags)
+        self.http = httpx.Client(base_url=self.url, timeout=PATIENCE)
+        # Only the cookies that a test gives.
+        self.http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.own = {"origin": self.url, "sec-fetch-site": "same-origin"}
 
     def start(self, *flags: str) -> ServiceProcess:
@@ -58,20 +70,21 @@ class Keyed:
 
     def sign_in(self, **headers: str) -> httpx.Response:
         given = self.own | {"authorization": f"Bearer {self.key}"} | headers
-        return httpx.post(f"{self.url}/session", headers=given)
+        return self.http.post("/session", headers=given)
 
     def cookie(self, **headers: str) -> dict[str, str]:
         """Return the header by which a browser sends the cookie of a new session."""
         return {"cookie": self.sign_in(**headers).headers["set-cookie"].partition(";")[0]}
 
     def ask(self, headers: dict[str, str], body: dict[str, Any] = QUERY) -> httpx.Response:
-        return httpx.post(f"{self.url}/graphql", json=body, headers=headers)
+        return self.http.post("/graphql", json=body, headers=headers)
 
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
     running = Keyed(tmp_path_factory.mktemp("data"))
     yield running
+    running.http.close()
     running.service.stop()
 
 
@@ -85,25 +98,26 @@ def test_session_lasts_from_signing_in_to_signing_out(keyed: Keyed) -> None:
     assert "HttpOnly; SameSite=Strict" in signed_in.headers["set-cookie"]
     assert keyed.key not in str(signed_in.headers)
     session = keyed.own | {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
-    assert httpx.get(f"{keyed.url}/session", headers=session).json() == told
+    assert keyed.http.get("/session", headers=session).json() == told
 
     assert keyed.ask(session).json()["data"]["viewer"]["owner"] == "anna"
     assert "errors" not in keyed.ask(session, MUTATION).json()
-    made = httpx.post(f"{keyed.url}/v1/blobs", headers=session)
+    made = keyed.http.post("/v1/blobs", headers=session)
     assert made.status_code == HTTPStatus.CREATED
-    blob = httpx.get(f"{keyed.url}/v1/blobs/{made.json()['blob_id']}", headers=session)
+    blob = keyed.http.get(f"/v1/blobs/{made.json()['blob_id']}", headers=session)
     assert blob.status_code == HTTPStatus.OK
-    assert httpx.get(f"{keyed.url}/metrics", headers=session).status_code == HTTPStatus.OK
+    assert blob.headers["cache-control"] == "no-store"  # shared caches don't know the cookie
+    assert keyed.http.get("/metrics", headers=session).status_code == HTTPStatus.OK
     assert socket_of(keyed, session) == "connection_ack"
     events = {"query": "subscription { blobEvents(filter: {}) { kind } }"}
     stream = session | {"accept": "text/event-stream"}
-    with httpx.stream("POST", f"{keyed.url}/graphql", json=events, headers=stream) as answer:
+    with keyed.http.stream("POST", "/graphql", json=events, headers=stream) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
 
-    signed_out = httpx.request("DELETE", f"{keyed.url}/session", headers=session)
+    signed_out = keyed.http.request("DELETE", "/session", headers=session)
     assert signed_out.status_code == HTTPStatus.NO_CONTENT
     assert "=; Path=/; Max-Age=0; HttpOnly" in signed_out.headers["set-cookie"]
-    assert httpx.get(f"{keyed.url}/session").status_code == HTTPStatus.NO_CONTENT
+    assert keyed.http.get("/session").status_code == HTTPStatus.NO_CONTENT
 
 
 def socket_of(keyed: Keyed, headers: dict[str, str]) -> str | int:
@@ -139,11 +153,11 @@ def test_forged_requests_are_not_authenticated(keyed: Keyed) -> None:
         sent = cookie | headers
         for body in (QUERY, MUTATION, {"query": DELETED}):
             assert keyed.ask(sent, body).status_code == HTTPStatus.UNAUTHORIZED, headers
-        made = httpx.post(f"{keyed.url}/v1/blobs", headers=sent)
+        made = keyed.http.post("/v1/blobs", headers=sent)
         read_problem(made, "UNAUTHENTICATED")
         for method in ("POST", "DELETE"):
             given = sent | {"authorization": f"Bearer {keyed.key}"}
-            answer = httpx.request(method, f"{keyed.url}/session", headers=given)
+            answer = keyed.http.request(method, "/session", headers=given)
             assert "--public-url" in read_problem(answer, "FORBIDDEN")["detail"]
             assert "set-cookie" not in answer.headers
         stream = sent | {"accept": "text/event-stream"}
@@ -157,13 +171,13 @@ def test_forged_requests_are_not_authenticated(keyed: Keyed) -> None:
 def test_get_executes_no_mutation_and_no_response_admits_credentials(keyed: Keyed) -> None:
     """The only unsafe requests are those whose origin is checked."""
     session = keyed.cookie() | keyed.own
-    got = httpx.get(f"{keyed.url}/graphql", params=MUTATION, headers=session)
+    got = keyed.http.get("/graphql", params=MUTATION, headers=session)
     assert got.status_code == HTTPStatus.METHOD_NOT_ALLOWED
-    form = httpx.post(f"{keyed.url}/graphql", data={"query": MUTATION["query"]}, headers=session)
+    form = keyed.http.post("/graphql", data={"query": MUTATION["query"]}, headers=session)
     assert form.status_code == HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     for path in ("/session", "/graphql", "/v1/blobs"):
-        preflight = httpx.options(
-            f"{keyed.url}{path}",
+        preflight = keyed.http.options(
+            path,
             headers={"origin": OTHER, "access-control-request-method": "POST"},
         )
         assert preflight.headers["access-control-allow-origin"] == OTHER
@@ -196,61 +210,83 @@ def test_authorization_header_wins_over_a_session(keyed: Keyed) -> None:
     assert wrong.status_code == HTTPStatus.UNAUTHORIZED
 
 
-def test_failed_attempts_to_sign_in_are_limited(tmp_path: Path) -> None:
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    with services_over(tmp_path) as start:
+        yield start
+
+
+def signed_in(client: AppClient, credential: str) -> httpx.Response:
+    headers = {"origin": BASE, "authorization": f"Bearer {credential}"}
+    return client.post("/session", headers=headers)
+
+
+def as_page(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers that a page sends once the service has set its cookie."""
+    return {"origin": BASE, "cookie": answer.headers["set-cookie"].partition(";")[0]}
+
+
+def test_failed_attempts_to_sign_in_are_limited(
+    opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
     """As other requests without a valid key are; a session can't be made of a session."""
-    keyed = Keyed(tmp_path, "--failed-keys-per-minute", "3")
-    try:
-        session = keyed.cookie() | keyed.own
-        assert keyed.ask(session).status_code == HTTPStatus.OK
-        again = httpx.post(f"{keyed.url}/session", headers=session)
-        assert read_problem(again, "UNAUTHENTICATED")
+    service = opened(keyless=False, failed_keys_per_minute=3)
+    key = new_key()
+    service.stores.owners.add_key(ApiKey(hash_key(key), "anna", "", utc_now()))
+    with AppClient(service.app, BASE) as client:
+        page = as_page(signed_in(client, key))
+        assert client.post("/graphql", json=QUERY, headers=page).status_code == HTTPStatus.OK
+        assert read_problem(client.post("/session", headers=page), "UNAUTHENTICATED")
         for _ in range(3):
-            wrong = keyed.sign_in(authorization="Bearer lbl_wrong")
-            assert read_problem(wrong, "UNAUTHENTICATED")
-        limited = keyed.sign_in(authorization="Bearer lbl_wrong")
-        assert read_problem(limited, "TOO_MANY_REQUESTS")
+            assert read_problem(signed_in(client, "lbl_wrong"), "UNAUTHENTICATED")
+        assert read_problem(signed_in(client, "lbl_wrong"), "TOO_MANY_REQUESTS")
         # A session that was used before goes on.
-        assert keyed.ask(session).status_code == HTTPStatus.OK
-    finally:
-        keyed.service.stop()
-    logged = [str(line) for line in keyed.service.logs.queue]
-    assert logged
-    value = session["cookie"].partition("=")[2]
-    assert not any(secret in line for line in logged for secret in (value, keyed.key, "lbl_wrong"))
+        assert client.post("/graphql", json=QUERY, headers=page).status_code == HTTPStatus.OK
+    logged = "".join(str(vars(record)) for record in caplog.records)
+    assert "authentication failed" in logged
+    secrets = (page["cookie"].partition("=")[2], key, "lbl_wrong")
+    assert not any(secret in logged for secret in secrets)
 
 
-def test_token_signs_in_until_it_ends_or_the_settings_change(tmp_path: Path) -> None:
+def test_token_signs_in_until_it_ends_or_the_settings_change(opened: Open) -> None:
     """The session has the scopes of the token."""
     issuer = Issuer()
-    tokens = ("--oidc-issuer", issuer.url, "--oidc-audience", AUDIENCE)
-    keyed = Keyed(tmp_path, *tokens)
+    tokens = {"oidc_issuer": issuer.url, "oidc_audience": AUDIENCE}
     try:
         token = issuer.token(sub="anna", scope="read")
-        signed_in = keyed.sign_in(authorization=f"Bearer {token}")
-        told = signed_in.json()
-        assert (told["owner"], told["scopes"]) == ("oidc:anna", ["read"])
-        ends = jwt.decode(token, options={"verify_signature": False})["exp"]
-        assert datetime.fromisoformat(told["expires_at"]).timestamp() == ends
-        cookie = {"cookie": signed_in.headers["set-cookie"].partition(";")[0]}
-        session = keyed.own | cookie
-        assert keyed.ask(session).json()["data"]["viewer"]["owner"] == "oidc:anna"
-        assert keyed.ask(session, MUTATION).status_code == HTTPStatus.FORBIDDEN
-        keyed.service.stop()
-        keyed.service = keyed.start(*tokens, "--oidc-owner-prefix", "staff:")
-        assert keyed.ask(session).status_code == HTTPStatus.UNAUTHORIZED
+        with AppClient(opened(keyless=False, **tokens).app, BASE) as client:
+            answer = signed_in(client, token)
+            told = answer.json()
+            assert (told["owner"], told["scopes"]) == ("oidc:anna", ["read"])
+            ends = jwt.decode(token, options={"verify_signature": False})["exp"]
+            assert datetime.fromisoformat(told["expires_at"]).timestamp() == ends
+            page = as_page(answer)
+            asked = client.post("/graphql", json=QUERY, headers=page).json()
+            assert asked["data"]["viewer"]["owner"] == "oidc:anna"
+            forbidden = client.post("/graphql", json=MUTATION, headers=page)
+            assert forbidden.status_code == HTTPStatus.FORBIDDEN
+        with AppClient(opened(keyless=False, **tokens).app, BASE) as client:
+            assert client.post("/graphql", json=QUERY, headers=page).status_code == HTTPStatus.OK
+        changed = opened(keyless=False, **tokens, oidc_owner_prefix="staff:")
+        with AppClient(changed.app, BASE) as client:
+            ended = client.post("/graphql", json=QUERY, headers=page)
+            assert ended.status_code == HTTPStatus.UNAUTHORIZED
     finally:
-        keyed.service.stop()
         issuer.close()
 
 
-def test_service_without_keys_needs_no_session(tmp_path: Path) -> None:
+def test_service_without_keys_needs_no_session(opened: Open) -> None:
     """And a session that it did not sign changes nothing."""
-    service = ServiceProcess(tmp_path).start()
-    try:
-        headers = {"origin": service.url, "cookie": "labelling-12345678=a.b.c"}
-        answer = httpx.post(f"{service.url}/graphql", json=QUERY, headers=headers)
-        assert answer.json()["data"]["viewer"]["owner"] == "local"
-        told = httpx.get(f"{service.url}/session", headers=headers)
-        assert told.status_code == HTTPStatus.NO_CONTENT
-    finally:
-        service.stop()
+    service = opened()
+    name = SessionCookie(None, service_name(service)).name
+    with AppClient(service.app, BASE) as client:
+        for cookie in ("labelling-12345678=a.b.c", f"{name}=a.b.c"):
+            headers = {"origin": BASE, "cookie": cookie}
+            answer = client.post("/graphql", json=QUERY, headers=headers)
+            assert answer.json()["data"]["viewer"]["owner"] == "local"
+            told = client.get("/session", headers=headers)
+            assert told.status_code == HTTPStatus.NO_CONTENT
+
+
+def service_name(service: Service) -> str:
+    return build_sessions(Settings(), service.stores).service_name

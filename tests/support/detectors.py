@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.domain.label import Detection, Label
+from core.domain.thumbnail import ThumbnailSize
 from labeller.detectors.base import Options, Picture
 from labeller.imaging.thumbnail import thumbnail
 
@@ -41,7 +42,7 @@ def create(_options: Options) -> ScriptedDetector:
     return ScriptedDetector()
 
 
-def thumbnail_here(picture: Picture) -> bytes:
+def thumbnail_here(picture: Picture, size: ThumbnailSize) -> bytes:
     """Make a thumbnail in this process."""
     with picture.open() as stream:
-        return thumbnail(stream, max_pixels=50_000_000)
+        return thumbnail(stream, size, max_pixels=50_000_000)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from core.domain.blob import Blob
 from core.domain.blob_list import BlobFilter, BlobOrder, plan_blob_list
+from core.domain.label import Label
+from core.domain.label_filter import LabelFilter
 from core.domain.pagination import Page, Position
 from core.repositories.ports.blobs import BlobRepository
 
@@ -67,8 +69,12 @@ def listed_by_hand(
     """The model: check every blob as the filter describes it, and sort them."""
     labels = wanted.labels
 
+    def counts(label: Label) -> bool:
+        return labels.confirmed is None or labels.confirmed == (label.confirmed_at is not None)
+
     def confidence(blob: Blob, name: str) -> float:
-        return next((each.confidence for each in blob.labels or () if same(each.name, name)), -1.0)
+        found = (each for each in blob.labels or () if same(each.name, name) and counts(each))
+        return next((each.confidence for each in found), -1.0)
 
     def same(one: str, other: str) -> bool:
         return one.casefold() == other.casefold()
@@ -93,7 +99,9 @@ def listed_by_hand(
         and (wanted.created_after is None or blob.created_at >= wanted.created_after)
         and (wanted.created_before is None or blob.created_at < wanted.created_before)
         and (wanted.sha256 is None or blob.digest == wanted.sha256)
+        and (not wanted.content_types or blob.content_type in wanted.content_types)
         and has_facts(blob)
+        and is_examined(blob, labels)
         and all(carries(blob, name) for name in labels.all)
         and (not labels.any or any(carries(blob, name) for name in labels.any))
         and not any(carries(blob, name) for name in labels.none)
@@ -106,3 +114,14 @@ def listed_by_hand(
     if order is BlobOrder.FILE_NAME:
         return sorted(found, key=lambda blob: ((blob.facts.file_name or "").casefold(), blob.id))
     return sorted(found, key=lambda blob: blob.id, reverse=order is BlobOrder.NEWEST)
+
+
+def is_examined(blob: Blob, labels: LabelFilter) -> bool:
+    """The model of conditions on all labels of a blob."""
+    if labels.found is not None and (blob.labels is None or labels.found != bool(blob.labels)):
+        return False
+    if labels.confirmed is None or labels.all or labels.any or labels.none:
+        return True
+    return blob.labels is not None and labels.confirmed == any(
+        each.confirmed_at for each in blob.labels
+    )

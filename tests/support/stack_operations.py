@@ -107,6 +107,18 @@ mutation ($id: ID!) {
   deleteBlob(blobId: $id) { __typename ... on DeletedBlob { blobId } ... on Error { message } }
 }
 """
+DELETE_LATER = """
+mutation ($ids: [ID!]!) {
+  deleteBlobs(ids: $ids, input: {delaySeconds: 30}) {
+    ... on DeletedBlobs { outcomes { __typename ... on DeletedBlob { deletesAt } } }
+  }
+}
+"""
+RESTORE = """
+mutation ($ids: [ID!]!) {
+  restoreBlobs(ids: $ids) { ... on RestoredBlobs { outcomes { __typename } } }
+}
+"""
 CALLBACK_BY_ID = f"query ($id: ID!) {{ webhookDelivery(id: $id) {{ {CALLBACK} }} }}"
 FOLLOW = "subscription ($id: ID!) { blobEvents(filter: {blobIds: [$id]}) { kind } }"
 DISABLED = "{ disabledWebhookEndpoints { url } }"
@@ -135,6 +147,30 @@ def relabel(cloud: Cloud, key: str, blob_id: str) -> Any:
 
 def delete(cloud: Cloud, key: str, blob_id: str) -> str:
     return str(cloud.graphql(key, DELETE, id=blob_id)["deleteBlob"]["__typename"])
+
+
+def delete_later(cloud: Cloud, key: str, *ids: str) -> list[str]:
+    """Let blobs wait to be deleted; return the types of the outcomes."""
+    outcomes = cloud.graphql(key, DELETE_LATER, ids=ids)["deleteBlobs"]["outcomes"]
+    return [each["__typename"] for each in outcomes]
+
+
+def restore(cloud: Cloud, key: str, *ids: str) -> list[str]:
+    """Restore blobs; return the types of the outcomes."""
+    outcomes = cloud.graphql(key, RESTORE, ids=ids)["restoreBlobs"]["outcomes"]
+    return [each["__typename"] for each in outcomes]
+
+
+def deletion_is_due(cloud: Cloud, blob_id: str) -> None:
+    """Put the time at which a waiting blob is to be deleted into the past."""
+    past = {"S": to_text(utc_now() - timedelta(seconds=1))}
+    cloud.dynamodb.update_item(
+        TableName=cloud.ids["Table"],
+        Key={"pk": {"S": f"blob#{blob_id}"}, "sk": {"S": "blob"}},
+        UpdateExpression="SET #at = :past, #deletes_at = :past",
+        ExpressionAttributeNames={"#at": "at", "#deletes_at": "deletes_at"},
+        ExpressionAttributeValues={":past": past},
+    )
 
 
 def half_an_hour_passes(cloud: Cloud, blob_id: str) -> None:

@@ -22,7 +22,7 @@ async function check(browser, faults) {
   await tab.locator('.tile', { hasText: /Cat \d+%/ }).waitFor();
   await tab.reload(); // the tab has kept the key
   await tab.locator('.tile img.there').waitFor();
-  // What was deleted under a key is deleted when another signs in; nothing of it can be undone then.
+  // What was deleted under a key stays deleted when another signs in; nothing of it can be undone then.
   await tab.locator('.tile', { hasText: /Cat \d+%/ }).click();
   await tab.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await tab.getByRole('button', { name: 'Undo' }).waitFor();

@@ -230,11 +230,6 @@ async function deletesWithUndo(page) {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await failed.waitFor({ state: 'detached' });
   };
-  await remove();
-  await page.getByRole('button', { name: 'Undo' }).click();
-  await failed.waitFor();
-  await page.reload();
-  await failed.waitFor(); // it was not deleted
   const other = await page.context().browser().newPage();
   const listens = new Promise((done) => {
     other.on('websocket', (socket) => {
@@ -248,15 +243,29 @@ async function deletesWithUndo(page) {
   await polling.goto(`${origin}/`);
   await tile(polling, 'Could not be labelled').waitFor();
   await tile(other, 'Could not be labelled').waitFor();
+  const before = await hrefs(other);
   await remove();
-  await page.goto('about:blank'); // leaving the page deletes at once
   await tile(other, 'Could not be labelled').waitFor({ state: 'detached' }); // live, in every tab
   await tile(polling, 'Could not be labelled').waitFor({ state: 'detached' }); // also without a WebSocket
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await failed.waitFor();
+  await tile(other, 'Could not be labelled').waitFor();
+  assert.deepEqual(await hrefs(other), before); // at its place
+  await page.reload();
+  await failed.waitFor(); // it was not deleted
+  await remove();
+  await page.goto('about:blank'); // leaving the page takes nothing back
+  await tile(other, 'Could not be labelled').waitFor({ state: 'detached' });
   await polling.close();
   await other.close();
   await page.goto(`${origin}/`);
   await tile(page, /Cat/).waitFor();
   assert.equal(await failed.count(), 0);
+}
+
+/** Returns the addresses of the pictures, in the order of the page. */
+function hrefs(page) {
+  return page.locator('.tile').evaluateAll((all) => all.map((each) => each.getAttribute('href')));
 }
 
 /** Text from the service is not parsed as markup. */

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from core.domain.blob import ImageType
 from embedded.cli.main import main
 from scripts.gallery_site import write_site
 from tests.support.browser import WEB, drive, require_browser
 from tests.support.node import require_node
 from tests.support.photos import as_jpeg, as_tiff, photo
+from tests.support.pictures import encode, turned
 from tests.support.process import ServiceProcess
 from tests.support.proxies import free_port
 from tests.support.waiting import PATIENCE
@@ -78,16 +82,25 @@ def test_people_can_correct_labels(tmp_path: Path) -> None:
         service.stop()
 
 
+def standing_heic(picture: bytes) -> bytes:
+    """Return a HEIC of 384 by 512 pixels as displayed, which is stored lying."""
+    shown = Image.open(io.BytesIO(picture)).convert("RGB").crop((64, 0, 448, 512))
+    lying = shown.transpose(Image.Transpose.ROTATE_90)
+    return encode(lying, ImageType.HEIC, exif=turned(6))
+
+
 def test_people_can_look_at_pictures(tmp_path: Path) -> None:
-    """Boxes, zoom, full screen, download and swipes; and a type that browsers do not show."""
+    """Boxes, zoom, full screen, download and swipes; and types that browsers do not show."""
     require_browser()
     service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
     try:
+        heic = service.upload(standing_heic(photo("astronaut.png")), "HEIC")
+        service.wait_for(heic, lambda each: each["status"] == "LABELLED")
         person = service.upload(photo("astronaut.png"))
         service.wait_for(person, lambda each: each["status"] == "LABELLED")
         tiff = service.upload(as_tiff(photo("chelsea.png")), "TIFF")
         service.wait_for(tiff, lambda each: each["status"] == "LABELLED")
-        with drive("viewer.mjs", service.url, person, tiff) as browser:
+        with drive("viewer.mjs", service.url, person, tiff, heic) as browser:
             printed, complaints = browser.communicate(timeout=PATIENCE)
         assert browser.returncode == 0, printed + complaints
     finally:

@@ -1,11 +1,12 @@
-// Looks at pictures in the gallery of a running service: node viewer.mjs URL PERSON TIFF
-// PERSON and TIFF are the ids of an astronaut and of a file that browsers can't show. See browser.mjs for the environment.
+// Looks at pictures in the gallery of a running service: node viewer.mjs URL PERSON TIFF HEIC
+// These are the ids of an astronaut and of files that browsers can't show; the HEIC is an astronaut too, of 384 by 512
+// pixels, that was stored lying. See browser.mjs for the environment.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
 import { inBrowser, shot } from './browser.mjs';
 
-const [, , url, person, tiff] = process.argv;
+const [, , url, person, tiff, heic] = process.argv;
 const { origin } = new URL(url);
 await inBrowser(origin, check, 'the viewer works');
 
@@ -18,7 +19,7 @@ async function check(browser, faults) {
   await zooms(page, dialog);
   await fillsTheScreen(page, dialog);
   await downloads(page, dialog);
-  await showsPreview(page, dialog);
+  await showsPreviews(page, dialog);
   await byTouch(browser.browser());
   assert.deepEqual(faults, []);
 }
@@ -92,11 +93,26 @@ async function downloads(page, dialog) {
   assert.deepEqual([...readFileSync(await download.path()).subarray(1, 4)], [...Buffer.from('PNG')]);
 }
 
-/** The WebP of the thumbnail, where the browser can't show the type. */
-async function showsPreview(page, dialog) {
-  await page.evaluate((id) => { location.hash = `#/picture/${id}`; }, tiff);
-  await dialog.getByText(/^This browser can’t show TIFF files. This is a small preview/).waitFor();
-  await page.waitForFunction(() => document.querySelector('.whole')?.src.includes('/thumbnails/') && document.querySelector('.whole').naturalWidth > 0);
+/** A WebP of the picture, where the browser can't show the type; boxes fit to it. The original is not loaded in vain. */
+async function showsPreviews(page, dialog) {
+  const originals = [];
+  const note = (request) => originals.push(request.url());
+  page.on('request', note);
+  for (const [id, width, height] of [[tiff, 451, 300], [heic, 384, 512]]) {
+    await page.evaluate((wanted) => { location.hash = `#/picture/${wanted}`; }, id);
+    await page.waitForFunction(([wanted, ...size]) => {
+      const { src, naturalWidth, naturalHeight } = document.querySelector('.whole') ?? {};
+      return src?.includes(`${wanted}/large?`) && size.join() === [naturalWidth, naturalHeight].join();
+    }, [id, width, height]);
+  }
+  assert.deepEqual(originals.filter((each) => each.includes('/originals/')), []);
+  page.off('request', note);
+  await itemOf(dialog).hover();
+  await dialog.locator('.box.lit[data-of="Person"]').first().waitFor();
+  const [box, whole] = await Promise.all(['.box.lit', '.whole'].map((each) => dialog.locator(each).first().boundingBox()));
+  assert.ok(Math.abs(whole.width / whole.height - 384 / 512) < 0.01, JSON.stringify(whole));
+  const inside = box.x >= whole.x - 4 && box.y >= whole.y - 4 && box.x + box.width <= whole.x + whole.width + 4 && box.y + box.height <= whole.y + whole.height + 4;
+  assert.ok(inside && box.height > whole.height / 3, JSON.stringify([box, whole]));
   await shot(page, 'gallery-preview');
 }
 

@@ -13,7 +13,7 @@ import { GraphiQL } from 'graphiql';
 import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
-import { replaceStoredKey } from '../gallery/src/api/sign-in.js';
+import { otherTabs, replaceStoredKey } from '../gallery/src/api/sign-in.js';
 import { examples } from './examples.js';
 import { fetcher, SIGNED_OUT } from './fetcher.js';
 import { withoutHeaders } from './storage.js';
@@ -44,6 +44,7 @@ function SignInHint() {
   return <p className="sign-in">Requests need an API key: <a href="./">sign in</a>, or set Authorization under Headers.</p>;
 }
 
+otherTabs(document.baseURI, () => location.reload());
 await replaceStoredKey(document.baseURI);
 
 // GraphiQL shows the first tab as it was last edited, and takes it for another tab when

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import Blob, BlobStatus
+from core.domain.deletion import indexed_facts
 from core.domain.errors import Unavailable, VersionConflict
 from core.domain.facts import NO_FACTS
 from core.repositories.dynamodb import blob_lists, deletions, facts, label_counts, label_search
@@ -18,7 +19,7 @@ from core.repositories.dynamodb.lists import oldest, text_of
 from core.repositories.dynamodb.policies import DynamoPolicyRepository
 from core.repositories.dynamodb.table import BY_OWNER, ConditionFailed, Table, blob_pk
 from core.repositories.ports.blobs import BlobLabels
-from core.repositories.serialization import blob_from_item, blob_to_item
+from core.repositories.serialization import blob_from_item, blob_to_item, waiting_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -61,7 +62,9 @@ class DynamoBlobRepository:
         """
         added, gone = changed_entries(replaced, blob)
         self._table.write_many(added.values())
-        changes = facts.changes_of(blob.owner, blob.id, blob.facts, replaced.facts)
+        changes = facts.changes_of(
+            blob.owner, blob.id, indexed_facts(blob), indexed_facts(replaced)
+        )
         item, version = blob_to_item(blob), {"N": str(replaced.version)}
         try:
             if changes:
@@ -111,7 +114,7 @@ class DynamoBlobRepository:
                         *_keys(blob.id), "#version = :read", read={"N": str(blob.version)}
                     ),
                     transact_put(deletions.deletion_of(blob, at)),
-                    *facts.changes_of(blob.owner, blob.id, NO_FACTS, blob.facts),
+                    *facts.changes_of(blob.owner, blob.id, NO_FACTS, indexed_facts(blob)),
                 ]
             )
         except ConditionFailed as exc:
@@ -170,13 +173,17 @@ class DynamoBlobRepository:
         if owner is None:
             items, start = self._table.scan(BY_OWNER, first, start)
         else:
+            # First the blobs in lists, then those that wait to be deleted.
+            place = text_of(start, "by_owner") if start else owner
             listed, start = self._table.query(
-                "#by_owner = :owner",
-                {"owner": {"S": owner}},
+                "#by_owner = :place",
+                {"place": {"S": place}},
                 index=BY_OWNER,
                 limit=first,
-                start=start,
+                start=start if start and "pk" in start else None,
             )
+            if start is None and place == owner:
+                start = {"by_owner": {"S": waiting_key(owner)}}
             items = self._table.get_many((text_of(each, "pk"), "blob") for each in listed)
         return [blob_from_item(item) for item in items], json.dumps(start) if start else None
 
@@ -219,7 +226,12 @@ class DynamoBlobRepository:
         found = oldest(self._table, "uploads", before, limit)
         items = self._table.get_many((pk, "blob") for pk, _ in found)
         blobs = sorted(map(blob_from_item, items), key=lambda blob: blob.id)
-        return [blob for blob in blobs if blob.status is BlobStatus.AWAITING_UPLOAD]
+        return [blob for blob in blobs if blob.status is BlobStatus.AWAITING_UPLOAD and blob.listed]
+
+    def find_due_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (owner, id) of blobs that are to be deleted before a time."""
+        found = oldest(self._table, "waiting", before, limit, lambda item: text_of(item, "owner"))
+        return [(owner, pk.removeprefix(blob_pk(""))) for pk, owner in found]
 
 
 def _keys(blob_id: str) -> tuple[str, str]:

@@ -8,8 +8,9 @@ was finished with the same version before. So a finished blob is written without
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from core.domain.clock import from_text
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.delivery_items import (
     delivery_from_item,
@@ -19,7 +20,7 @@ from core.repositories.dynamodb.delivery_items import (
 from core.repositories.dynamodb.label_entries import entries_of
 from core.repositories.dynamodb.policies import policy_to_item
 from core.repositories.dynamodb.table import Table, blob_pk
-from core.repositories.dynamodb.vocabularies import vocabulary_to_item
+from core.repositories.dynamodb.vocabularies import DynamoVocabularyRepository, vocabulary_to_item
 from core.repositories.serialization import blob_from_item
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from core.domain.delivery import Delivery
     from core.domain.own_vocabulary import OwnVocabulary
     from core.repositories.ports.policies import OwnerPolicy
+
+_OWNER: Final = "owner#"
 
 
 def find_blobs(table: Table, blob_ids: Iterable[str]) -> Mapping[str, Blob]:
@@ -82,3 +85,26 @@ def put_policy(table: Table, owner: str, policy: OwnerPolicy) -> None:
 def put_vocabulary(table: Table, owner: str, vocabulary: OwnVocabulary, at: datetime) -> None:
     """Write an owner's vocabulary, set at a time, in place of another."""
     table.write_many([vocabulary_to_item(owner, vocabulary, at)])
+
+
+def find_vocabulary(table: Table, owner: str) -> tuple[OwnVocabulary, datetime | None]:
+    """Return an owner's vocabulary, and when it was set; None: it was not."""
+    item = table.get(f"{_OWNER}{owner}", "vocabulary")
+    found = DynamoVocabularyRepository(table).find(owner)
+    return found, from_text(item["set_at"]["S"]) if item else None
+
+
+def owners_with(table: Table) -> Mapping[str, list[str]]:
+    """Return the owners who have each kind of record of their own. It reads the whole table.
+
+    An endpoint is disabled by its answer to a signed webhook, so its owner has secrets.
+    """
+    names: dict[str, list[str]] = {"owner": [], "policy": [], "vocabulary": []}
+    for item in table.scan_all("begins_with(#pk, :owner)", {"owner": {"S": _OWNER}}):
+        names.setdefault(item["sk"]["S"], []).append(item["pk"]["S"].removeprefix(_OWNER))
+    return {
+        "secrets": names["owner"],
+        "policies": names["policy"],
+        "vocabularies": names["vocabulary"],
+        "endpoints": names["owner"],
+    }

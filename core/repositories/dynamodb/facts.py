@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from core.domain.deletion import indexed_facts
 from core.domain.errors import AlreadyExists, ExternalIdTaken, Unavailable
 from core.domain.facts import NO_FACTS, pair_name
 from core.repositories.dynamodb.expressions import (
@@ -64,7 +65,7 @@ def create(table: Table, blob: Blob) -> None:
 
     Raises AlreadyExists or ExternalIdTaken.
     """
-    changes = changes_of(blob.owner, blob.id, blob.facts)
+    changes = changes_of(blob.owner, blob.id, indexed_facts(blob))
     item = blob_to_item(blob)
     try:
         if changes:

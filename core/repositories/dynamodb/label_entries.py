@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.domain.clock import epoch_ms
+from core.domain.deletion import listed_labels
 from core.repositories.dynamodb.expressions import Item, escape_key
 from core.repositories.dynamodb.lists import text_of
 from core.repositories.dynamodb.table import Table, blob_pk
@@ -40,14 +41,14 @@ def blob_id_of(entry: Item) -> str:
 
 
 def entries_of(blob: Blob) -> dict[Key, Item]:
-    """Return a blob's label entries by their keys.
+    """Return the label entries of a blob in lists by their keys.
 
     A run of the labeller and an edit of the owner have entries of their own, so that two of them
     for the same blob, or one and the removal of another's entries, cannot interfere.
     """
     sort_key = f"{blob.id}#{_run_of(blob)}"
     entries: dict[Key, Item] = {}
-    for label in blob.labels or ():
+    for label in listed_labels(blob):
         pk = entry_pk(blob.owner, label.name)
         entries[pk, sort_key] = {
             "pk": {"S": pk},
@@ -98,7 +99,7 @@ def is_valid(entry: Item, blob: Blob) -> bool:
     confidence = float(entry["confidence"]["N"])
     return (not run or run == _run_of(blob)) and any(
         label.confidence == confidence and entry_pk(blob.owner, label.name) == text_of(entry, "pk")
-        for label in blob.labels or ()
+        for label in listed_labels(blob)
     )
 
 

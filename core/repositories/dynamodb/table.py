@@ -6,7 +6,9 @@
     blob            blob#<id>                blob                by-owner, by-status; by-digest if
                                                                  its bytes' SHA-256 is known;
                                                                  by-name if its file has one;
-                                                                 by-list while it awaits them
+                                                                 by-list while it awaits them;
+                                                                 by-owner and by-list alone while it
+                                                                 waits to be deleted
     counted labels  blob#<id>                counted
     deletion        blob#<id>                deleted             by-list until it is finished
     idempotency key upload-key#<owner>#<SHA-256>  key

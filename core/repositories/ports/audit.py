@@ -20,6 +20,7 @@ class AuditAction(StrEnum):
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     KEY_ROTATED = "key.rotated"
+    WEBHOOK_SECRET_CREATED = "webhook-secret.created"  # noqa: S105  # no password
     WEBHOOK_SECRET_ROTATED = "webhook-secret.rotated"  # noqa: S105  # no password
     WEBHOOK_KEY_CREATED = "webhook-key.created"
     WEBHOOK_KEYS_REMOVED = "webhook-keys.removed"
@@ -32,6 +33,7 @@ class AuditAction(StrEnum):
     LABEL_POLICY_SET = "label-policy.set"
     VOCABULARY_SET = "vocabulary.set"
     BLOB_DELETED = "blob.deleted"
+    BLOB_RESTORED = "blob.restored"
 
 
 @dataclass(frozen=True, slots=True)

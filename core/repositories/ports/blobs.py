@@ -55,6 +55,9 @@ class BlobLabels:
 class BlobRepository(Protocol):
     """Blobs, their label entries, and the summaries of labels in use.
 
+    Lists, searches and counts leave out a blob that waits to be deleted. `get`, `find` and `scan`
+    return it.
+
     `policies` and `vocabularies` are those of the blobs' owners, in the same store.
     """
 
@@ -94,6 +97,12 @@ class BlobRepository(Protocol):
         Raises:
             VersionConflict: the stored blob has another version, or there is none.
 
+        """
+
+    def find_due_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (owner, id) of blobs whose `deletes_at` is before a time, the earliest first.
+
+        An index may be a moment behind, so the blob decides.
         """
 
     def was_deleted(self, owner: str, blob_id: str) -> bool:

@@ -16,21 +16,26 @@ from core.repositories.sqlite.label_counts import counts_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from core.domain.blob import Blob
     from core.domain.blob_list import BlobListPlan
     from core.domain.pagination import Position
 
 # The entries of each index, as columns `id`, and `confidence` or `name` where it has that order.
 _ENTRIES: Final = {
-    BlobIndex.OWNER: "blobs AS e INDEXED BY blobs_by_owner WHERE e.owner = ?",
-    BlobIndex.STATUS: "blobs AS e INDEXED BY blobs_by_status WHERE e.owner = ? AND e.status = ?",
-    BlobIndex.DIGEST: "blobs AS e INDEXED BY blobs_by_digest WHERE e.owner = ? AND e.digest = ?",
+    BlobIndex.OWNER: "blobs AS e INDEXED BY blobs_by_owner"
+    " WHERE e.deletes_at IS NULL AND e.owner = ?",
+    BlobIndex.STATUS: "blobs AS e INDEXED BY blobs_by_status"
+    " WHERE e.deletes_at IS NULL AND e.owner = ? AND e.status = ?",
+    BlobIndex.DIGEST: "blobs AS e INDEXED BY blobs_by_digest"
+    " WHERE e.deletes_at IS NULL AND e.owner = ? AND e.digest = ?",
     # The primary key: a table WITHOUT ROWID has no other name for it.
     BlobIndex.LABEL: "label_entries AS e WHERE e.owner = ? AND e.label = ?",
-    BlobIndex.NAME: "blobs AS e INDEXED BY blobs_by_name WHERE e.owner = ?",
+    BlobIndex.NAME: "blobs AS e INDEXED BY blobs_by_name"
+    " WHERE e.deletes_at IS NULL AND e.owner = ?",
     BlobIndex.EXTERNAL_ID: "blobs AS e INDEXED BY blobs_by_external_id"
-    " WHERE e.owner = ? AND e.external_id = ?",
+    " WHERE e.deletes_at IS NULL AND e.owner = ? AND e.external_id = ?",
     BlobIndex.METADATA: "metadata_entries AS e WHERE e.owner = ? AND e.pair = ?",
     BlobIndex.CONFIDENCE: "label_entries AS e INDEXED BY label_entries_by_confidence"
     " WHERE e.owner = ? AND e.label = ?",
@@ -61,8 +66,12 @@ def find_page(
     plan: BlobListPlan,
     first: int,
     after: Position | None,
+    load: Callable[[str], Blob],
 ) -> Page[str]:
-    """List an owner's blobs by a plan, as documents, starting behind the position `after`."""
+    """List an owner's blobs by a plan, as documents, starting behind the position `after`.
+
+    `load` reads a document.
+    """
     counted = plan.counted_labels
     lists = plan.shortest(counts_of(connection, owner, counted) if counted else {})
     if not lists:
@@ -85,10 +94,35 @@ def find_page(
             documents = [entry[-1] for entry in entries]
             examined += len(documents)
             reached = position
-            found += [document for document in documents if document][:1]
+            found += [each for each in documents if each and _matches(plan, each, load)][:1]
             if len(found) > first:
                 return Page(tuple(found[:first]), has_next=True)
     return Page(tuple(found), has_next=False)
+
+
+def _matches(plan: BlobListPlan, document: str, load: Callable[[str], Blob]) -> bool:
+    """Check what the statement does not: labels that count by who confirmed them."""
+    return not plan.wanted.labels.examines_labels or plan.matches(load(document))
+
+
+def scan(
+    connection: sqlite3.Connection, owner: str | None, first: int, after: str
+) -> list[tuple[str, str]]:
+    """Return ids and documents of blobs of one owner or all, behind an id and ordered by it.
+
+    Those that wait to be deleted are in an index of their own.
+    """
+    if owner is None:
+        return connection.execute(
+            "SELECT id, document FROM blobs WHERE id > ? ORDER BY id LIMIT ?", (after, first)
+        ).fetchall()
+    return connection.execute(
+        "SELECT id, document FROM blobs INDEXED BY blobs_by_owner"
+        " WHERE deletes_at IS NULL AND owner = ? AND id > ?"
+        " UNION ALL SELECT id, document FROM blobs INDEXED BY blobs_waiting"
+        " WHERE deletes_at IS NOT NULL AND owner = ? AND id > ? ORDER BY id LIMIT ?",
+        (owner, after, owner, after, first),
+    ).fetchall()
 
 
 def count(connection: sqlite3.Connection, owner: str, plan: BlobListPlan) -> int | None:
@@ -154,17 +188,36 @@ def _add_list(sql: _Sql, owner: str, plan: BlobListPlan, name: str, after: Posit
 def _document(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> tuple[str, list[object]]:
     """Return an expression, and its values: the blob's document if the entry matches, or NULL."""
     sql = _conditions(plan, owner, name, blob_id)
-    statuses = plan.checked_statuses
-    in_state = f"status IN ({', '.join('?' * len(statuses))})"
-    document = "e.document"
-    if plan.index in _OF_ENTRIES:  # one read of the blob for its status and its document
-        also = f" AND {in_state}" if statuses else ""
+    if plan.index in _OF_ENTRIES:  # one read of the blob for its columns and its document
+        of_blob = _blob_conditions(plan, "blobs")
+        also = "".join(f" AND {each}" for each in of_blob.parts)
         document = f"(SELECT document FROM blobs WHERE id = {blob_id}{also})"
-    elif statuses:
-        sql.add(f"e.{in_state}")
+        values = of_blob.values
+    else:
+        document, values = "e.document", []
+        of_blob = _blob_conditions(plan, "e")
+        sql.parts += of_blob.parts
+        sql.values += of_blob.values
     if sql.parts:
         document = f"CASE WHEN {' AND '.join(sql.parts)} THEN {document} END"
-    return document, [*sql.values, *statuses]
+    return document, [*sql.values, *values]
+
+
+def _blob_conditions(plan: BlobListPlan, table: str) -> _Sql:
+    """Return the conditions on the columns of a blob."""
+    sql = _Sql()
+    if statuses := plan.checked_statuses:
+        sql.add(f"{table}.status IN ({', '.join('?' * len(statuses))})", *statuses)
+    if types := plan.wanted.content_types:
+        marks = ", ".join("?" * len(types))
+        sql.add(f"json_extract({table}.document, '$.content_type') IN ({marks})", *types)
+    labels = plan.wanted.labels
+    if labels.confirmed and labels.requires_labels and labels.found is not False:
+        sql.add(f"json_extract({table}.document, '$.decisions') IS NOT NULL")
+    if labels.found is not None:
+        comparison = ">" if labels.found else "="
+        sql.add(f"json_array_length({table}.document, '$.labels') {comparison} 0")
+    return sql
 
 
 def _conditions(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> _Sql:
@@ -199,6 +252,6 @@ def _conditions(plan: BlobListPlan, owner: str, name: str, blob_id: str) -> _Sql
         sql.add(carries, *values([each]))
     if either:
         sql.add(f"({' OR '.join([carries] * len(either))})", *values(either))
-    for each in labels.none:
+    for each in labels.none if labels.confirmed is None else ():
         sql.add(f"NOT {carries}", *values([each]))
     return sql

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.domain.change import Change
 from core.domain.clock import ulid_floor
-from core.domain.errors import AlreadyExists, VersionConflict
-from core.repositories.serialization import blob_from_document, blob_to_document
+from core.domain.deletion import indexed_facts
+from core.domain.errors import VersionConflict
+from core.repositories.serialization import blob_from_document
 from core.repositories.sqlite import (
     blob_lists,
     deletions,
@@ -19,14 +18,16 @@ from core.repositories.sqlite import (
     label_counts,
     label_search,
 )
+from core.repositories.sqlite.blob_rows import insert_blob, replace_blob
 from core.repositories.sqlite.change_log import SqliteChangeLog
-from core.repositories.sqlite.facts import index_facts, remove_metadata
+from core.repositories.sqlite.facts import remove_metadata
 from core.repositories.sqlite.label_search import index_labels
 from core.repositories.sqlite.policies import SqlitePolicyRepository
 from core.repositories.sqlite.vocabularies import SqliteVocabularyRepository
 from core.runtime.json import read_json
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
@@ -50,17 +51,8 @@ class SqliteBlobRepository:
 
     def create(self, blob: Blob) -> None:
         """Store a new blob. Raises AlreadyExists or ExternalIdTaken."""
-        text = _dump(blob)
         with self._database.write() as connection:
-            try:
-                connection.execute(
-                    "INSERT INTO blobs (id, owner, status, version, document, digest)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (blob.id, blob.owner, blob.status, blob.version, text, blob.digest),
-                )
-            except sqlite3.IntegrityError as exc:
-                raise AlreadyExists(blob.id) from exc
-            index_facts(connection, blob)
+            text = insert_blob(connection, blob)
             self.changes.record(connection, Change(None, blob), None, text)
 
     def save(self, blob: Blob, replaced: Blob, embedding: Embedding | None = None) -> None:
@@ -88,23 +80,12 @@ class SqliteBlobRepository:
         replaced: Blob,
         embedding: Embedding | None = None,
     ) -> None:
-        text = _dump(blob)
-        row = connection.execute(
-            "SELECT version, document FROM blobs WHERE id = ?", (blob.id,)
-        ).fetchone()
-        if row is None or row[0] != replaced.version:
-            raise VersionConflict(blob.id, replaced.version)
-        connection.execute(
-            "UPDATE blobs SET status = ?, version = ?, document = ?, digest = ? WHERE id = ?",
-            (blob.status, blob.version, text, blob.digest, blob.id),
-        )
-        index_labels(connection, replaced, blob)
-        index_facts(connection, blob, replaced.facts)
+        before, after = replace_blob(connection, blob, replaced)
         if embedding is not None:
             embeddings.replace_embedding(connection, blob, embedding)
         elif blob.labels is None and replaced.labels is not None:
             embeddings.remove_embedding(connection, blob.id)
-        self.changes.record(connection, Change(replaced, blob), row[1], text)
+        self.changes.record(connection, Change(replaced, blob), before, after)
 
     def delete(self, blob: Blob, at: datetime) -> None:
         """Delete a blob, as it was read, and its label entries. Raises VersionConflict."""
@@ -117,9 +98,13 @@ class SqliteBlobRepository:
                 raise VersionConflict(blob.id, blob.version)
             index_labels(connection, blob, replace(blob, labels=None))
             embeddings.remove_embedding(connection, blob.id)
-            remove_metadata(connection, blob, blob.facts)
+            remove_metadata(connection, blob, indexed_facts(blob))
             deletions.record_deletion(connection, blob, at)
             self.changes.record(connection, Change(blob, None), row[0], None)
+
+    def find_due_deletions(self, before: datetime, limit: int) -> Sequence[tuple[str, str]]:
+        """Return (owner, id) of blobs that are to be deleted before a time, the earliest first."""
+        return deletions.find_due_deletions(self._database, before, limit)
 
     def was_deleted(self, owner: str, blob_id: str) -> bool:
         """Tell whether the owner's blob was deleted."""
@@ -165,7 +150,7 @@ class SqliteBlobRepository:
     ) -> Page[Blob]:
         """List an owner's blobs by a plan, starting behind the position `after`."""
         with self._database.read() as connection:
-            found = blob_lists.find_page(connection, owner, plan, first, after)
+            found = blob_lists.find_page(connection, owner, plan, first, after, _load)
         return found.map(_load)
 
     def count(self, owner: str, plan: BlobListPlan) -> int | None:
@@ -177,12 +162,8 @@ class SqliteBlobRepository:
         self, owner: str | None, first: int, after: str | None = None
     ) -> tuple[Sequence[Blob], str | None]:
         """Read all blobs of one owner, or of all owners, by id."""
-        condition, values = ("owner = ? AND ", [owner]) if owner is not None else ("", [])
         with self._database.read() as connection:
-            rows = connection.execute(
-                f"SELECT id, document FROM blobs WHERE {condition}id > ? ORDER BY id LIMIT ?",
-                [*values, after or "", first],
-            ).fetchall()
+            rows = blob_lists.scan(connection, owner, first, after or "")
         blobs = [blob_from_document(read_json(document)) for _, document in rows]
         return blobs, rows[-1][0] if len(rows) == first else None
 
@@ -230,14 +211,10 @@ class SqliteBlobRepository:
         with self._database.read() as connection:
             rows = connection.execute(
                 "SELECT document FROM blobs WHERE status = 'AWAITING_UPLOAD' AND id < ?"
-                " ORDER BY id LIMIT ?",
+                " AND deletes_at IS NULL ORDER BY id LIMIT ?",
                 (ulid_floor(before), limit),
             ).fetchall()
         return [_load(row[0]) for row in rows]
-
-
-def _dump(blob: Blob) -> str:
-    return json.dumps(blob_to_document(blob), ensure_ascii=False, separators=(",", ":"))
 
 
 # Blobs are immutable: clients that poll a page share the cached ones.

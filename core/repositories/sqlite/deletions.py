@@ -1,4 +1,4 @@
-"""Records of deleted blobs on SQLite."""
+"""Blobs that wait to be deleted, and records of deleted blobs, on SQLite."""
 
 from __future__ import annotations
 
@@ -14,6 +14,28 @@ if TYPE_CHECKING:
 
     from core.backends.sqlite import Database
     from core.domain.blob import Blob
+
+
+def due_time(blob: Blob) -> int | None:
+    """Return when a blob is to be deleted, as its row has it."""
+    return None if blob.deletes_at is None else epoch_ms(blob.deletes_at)
+
+
+def set_due_time(connection: sqlite3.Connection, blob: Blob) -> None:
+    """Store when a blob is to be deleted, in the current transaction."""
+    connection.execute("UPDATE blobs SET deletes_at = ? WHERE id = ?", (due_time(blob), blob.id))
+
+
+def find_due_deletions(
+    database: Database, before: datetime, limit: int
+) -> Sequence[tuple[str, str]]:
+    """Return (owner, id) of blobs that are to be deleted before a time, the earliest first."""
+    with database.read() as connection:
+        return connection.execute(
+            "SELECT owner, id FROM blobs INDEXED BY blobs_due WHERE deletes_at < ?"
+            " ORDER BY deletes_at LIMIT ?",
+            (epoch_ms(before), limit),
+        ).fetchall()
 
 
 def record_deletion(connection: sqlite3.Connection, blob: Blob, at: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.domain.deletion import indexed_facts
 from core.domain.errors import ExternalIdTaken
 from core.domain.facts import NO_FACTS, indexed_name, pair_name
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def index_facts(connection: sqlite3.Connection, blob: Blob, replaced: Facts = NO_FACTS) -> None:
     """Index the facts of a stored blob in place of others. Raises ExternalIdTaken."""
-    facts = blob.facts
+    facts = indexed_facts(blob)
     if facts == replaced:
         return
     if facts.external_id is not None and facts.external_id != replaced.external_id:

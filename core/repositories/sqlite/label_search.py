@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.domain.deletion import listed_labels
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 def index_labels(connection: sqlite3.Connection, old: Blob, new: Blob) -> None:
     """Replace the label entries of a blob's old version by those of its new version."""
-    if old.labels == new.labels:
+    if listed_labels(old) == listed_labels(new):
         return
     before, after = _entries(old), _entries(new)
     if stale := before.keys() - after.keys():
@@ -33,7 +35,7 @@ def index_labels(connection: sqlite3.Connection, old: Blob, new: Blob) -> None:
 
 def _entries(blob: Blob) -> dict[str, float]:
     """Return the confidences of a blob's labels by folded name."""
-    return {label.name.casefold(): label.confidence for label in blob.labels or ()}
+    return {label.name.casefold(): label.confidence for label in listed_labels(blob)}
 
 
 def find_newest(

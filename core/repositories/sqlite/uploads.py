@@ -87,7 +87,8 @@ class SqliteUploadRepository:
                 raise rate_limit_error(self._limits.per_minute, blob.created_at)
         if self._limits.open:
             last = connection.execute(
-                "SELECT 1 FROM blobs WHERE owner = ? AND status = 'AWAITING_UPLOAD'"
+                "SELECT 1 FROM blobs INDEXED BY blobs_by_status"
+                " WHERE owner = ? AND status = 'AWAITING_UPLOAD' AND deletes_at IS NULL"
                 " LIMIT 1 OFFSET ?",
                 (blob.owner, self._limits.open - 1),
             ).fetchone()

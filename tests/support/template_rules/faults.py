@@ -227,6 +227,11 @@ FAULTS: list[tuple[str, Rule, Fault]] = [
         drop("NotifierEventsRuleSchedule1"),
     ),
     (
+        "deletions that never come",
+        messages.each_function_hears_its_events,
+        drop("ApiEventsRuleSchedule1"),
+    ),
+    (
         "an event of another form",
         messages.each_function_hears_its_events,
         put("{}", "LabellerEventsRuleSchedule1", "Targets", 0, "Input"),

@@ -78,7 +78,8 @@ def each_function_hears_its_events(template: Template) -> list[str]:
         for permission in of_type(template, "AWS::Lambda::Permission").values()
     }
     rules = list(of_type(template, "AWS::Events::Rule").values())
-    for function, rate in (("labeller", "rate(5 minutes)"), ("notifier", "rate(1 minute)")):
+    rates = {"labeller": "rate(5 minutes)", "notifier": "rate(1 minute)", "api": "rate(1 minute)"}
+    for function, rate in rates.items():
         found = [
             rule
             for rule in rules

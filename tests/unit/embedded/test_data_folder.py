@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.domain.thumbnail import ThumbnailSize
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
 from embedded.data_folder import create, make_private
@@ -31,7 +32,7 @@ def test_everything_new_is_private(tmp_path: Path) -> None:
         stores = open_stores(Settings(data=data))
         storage = FileStorage(data, UrlSigner(b"secret", "http://testserver"))
         storage.put("originals/anna/1", b"bytes")
-        storage.put_derived("originals/anna/1", b"small")
+        storage.put_derived("originals/anna/1", ThumbnailSize.SMALL, b"small")
         found = modes(data)
         stores.database.close()
     finally:

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from core.domain.clock import to_text, utc_now
+from core.storage.files import path_of
 from embedded import diagnosis
+from embedded.backup.schedule import BackupSchedule
 from embedded.data_folder import DATABASE
 from embedded.data_lock import hold
 from embedded.diagnosis import diagnose
@@ -24,6 +26,7 @@ from embedded.stores import open_stores
 from tests.support.aws import REGION, mocked_aws
 from tests.support.blobs import a_blob
 from tests.support.classifiers import searchable_classifier
+from tests.support.data_folder import add_labelled
 
 Found = Callable[..., dict[str, tuple[Severity, str]]]
 
@@ -182,6 +185,16 @@ def test_an_overdue_backup_is_a_problem(found: Found, data: Path, tmp_path: Path
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('backup_at', ?)", (at,))
         assert found(backup_to=target)["backups"][0] is severity
     stores.database.close()
+
+
+def test_a_backup_without_a_picture_is_a_problem(found: Found, data: Path, tmp_path: Path) -> None:
+    stores = open_stores(Settings(data=data))
+    path_of(data, add_labelled(data, stores, b"picture").key).unlink()
+    BackupSchedule(Settings(data=data, backup_to=str(tmp_path / "backups")), stores, utc_now)()
+    stores.database.close()
+    severity, text = found(backup_to=str(tmp_path / "backups"))["backups"]
+    assert severity is Severity.PROBLEM
+    assert "lacks the bytes of 1 pictures: 'labelling verify'" in text
 
 
 def test_bucket_is_tried(found: Found, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from core.domain.blob import Blob
+from core.domain.deletion import set_deletion
 from core.storage.files import path_of
 from embedded.backup.create import BackupMaker
 from embedded.backup.targets import FolderTarget
@@ -15,7 +17,7 @@ from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
 from embedded.verification import Report, Verifier
 from tests.conftest import SettableClock
-from tests.support.blobs import a_blob
+from tests.support.blobs import NOON, a_blob
 from tests.support.data_folder import add_labelled
 
 
@@ -27,8 +29,8 @@ def blob(data: Path, opened: Stores) -> Blob:
     return blob
 
 
-def add_counted(opened: Stores, blob: Blob) -> None:
-    opened.blobs.count_labels(blob.owner, blob.id, blob.version, ["Cat"])
+def add_counted(opened: Stores, blob: Blob, names: Collection[str] = ("Cat",)) -> None:
+    opened.blobs.count_labels(blob.owner, blob.id, blob.version, names)
     (last,) = opened.blobs.changes.read_after(0, 1000)[-1:]
     with opened.database.write():
         opened.blobs.changes.save_position(FEED, last.sequence)
@@ -47,6 +49,18 @@ def test_sound_folder_has_no_problems(data: Path, opened: Stores, blob: Blob) ->
     opened.blobs.create(a_blob())
     report = check(data, opened)
     assert report == Report(blobs=2, originals=1, counts_checked=True, problems=())
+
+
+def test_blob_that_waits_to_be_deleted_has_no_problem(
+    data: Path, opened: Stores, blob: Blob
+) -> None:
+    """Its labels are not counted, and its bytes are checked."""
+    waiting = set_deletion(blob, NOON, NOON)
+    opened.blobs.save(waiting, blob)
+    add_counted(opened, waiting, [])
+    assert check(data, opened) == Report(blobs=1, originals=1, counts_checked=True, problems=())
+    path_of(data, blob.key).unlink()
+    assert found(check(data, opened)) == [(blob.key, False)]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"pictura", b"picture and more"])

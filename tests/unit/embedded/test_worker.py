@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from api.services.deletions import delete_due
 from core.domain.blob import Blob, BlobStatus, FailureCode
 from core.domain.clock import new_id, utc_now
 from core.domain.errors import Unavailable, VersionConflict
 from core.domain.label import Label
 from core.queues.base import Message
+from core.runtime.logging import AddLogContext
 from embedded.change_feed import ChangeFeed, retry_quarantined
 from embedded.dead_letters import UploadDeadLetters
 from embedded.events import object_created, stream_event
@@ -75,6 +77,7 @@ class Works:
         handle = self.handle_delivery_jobs
         maintenance = Maintenance(
             handle,
+            partial(delete_due, stores.services()),
             labeller,
             stores.blobs,
             stores.uploads,
@@ -397,6 +400,21 @@ def test_malformed_dead_letter_is_logged_and_left(
     for body in ("poison", "{}", "[" * 100_000):
         works.dead_letters.give_up(Message("1", "", body, 1, stores.clock()))
     assert caplog.text.count("dead letter left as it is") == 3
+
+
+def test_log_of_a_dead_letter_names_its_blob(
+    stores: EmbeddedStores, caplog: pytest.LogCaptureFixture
+) -> None:
+    works = Works(stores, ScriptedDetector())
+    blob = stores.labelling()
+    event = json.dumps(object_created(blob.key, size=5, sha256="c2hh", at=stores.clock()))
+    caplog.handler.addFilter(AddLogContext())
+    works.dead_letters.take(Message("7", "", event, 1, stores.clock()))
+    works.dead_letters.take(Message("8", "", "not JSON", 1, stores.clock()))
+    given_up = [each for each in caplog.records if each.getMessage().startswith("given up")]
+    known = [(vars(each).get("message_id"), vars(each).get("blob_id")) for each in given_up]
+    assert known == [("7", blob.id), ("8", None)]
+    assert [vars(each).get("owner") for each in given_up] == [blob.owner, None]
 
 
 @pytest.mark.parametrize("error", [Unavailable("disk full"), VersionConflict("b", 1)])

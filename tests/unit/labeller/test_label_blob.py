@@ -19,6 +19,7 @@ from core.domain.blob import (
     receive_upload,
     record_labels,
 )
+from core.domain.deletion import set_deletion
 from core.domain.edits import set_facts
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
 from core.domain.facts import Facts
@@ -248,6 +249,24 @@ def test_facts_changed_during_labelling_are_kept(stores: EmbeddedStores, *, on_a
     now = stores.now(blob)
     assert (now.labels, now.facts) == (CAT.labels, Facts("cat.jpg"))
     assert now.outcome_version == blob.version + 2
+
+
+@pytest.mark.parametrize("on_aws", [False, True])
+def test_deletion_requested_during_labelling_still_waits(
+    stores: EmbeddedStores, *, on_aws: bool
+) -> None:
+    """And the labels are there when it is restored."""
+    blob = stores.awaiting() if on_aws else stores.labelling()
+    stores.storage.put(blob.key, b"bytes")
+    at = stores.clock() + timedelta(hours=1)
+
+    def overtaken(_: Picture) -> Detection:
+        stores.saved(set_deletion(blob, stores.clock(), at))
+        return CAT
+
+    labeller(stores, ScriptedDetector(overtaken)).label(upload_of(blob))
+    now = stores.now(blob)
+    assert (now.status, now.labels, now.deletes_at) == (BlobStatus.LABELLED, CAT.labels, at)
 
 
 def test_failure_does_not_replace_labels_recorded_meanwhile(stores: EmbeddedStores) -> None:

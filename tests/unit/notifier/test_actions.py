@@ -10,6 +10,7 @@ import pytest
 from core.domain.blob import Blob, expire
 from core.domain.change import Change
 from core.domain.corrections import DecisionKind
+from core.domain.deletion import set_deletion
 from core.domain.delivery import Delivery, DeliveryState
 from core.events.webhook_payload import blob_event, labels_changed_event
 from notifier.actions import AddDelivery, CountLabels, RemoveBlob, actions_for
@@ -85,6 +86,22 @@ def test_corrected_blob_is_delivered_where_that_was_asked_for() -> None:
     edited = corrected(started, DecisionKind.ADDED, "Cow")
     counts = counted(edited, "Animal", "Cat", "Cow")
     assert actions_for(Change(started, edited), NOW) == [counts]
+
+
+def test_waiting_blob_is_not_counted_and_a_restored_one_is() -> None:
+    """Neither is delivered, whatever createUpload asked for."""
+    before = replace(LABELLED, callback_on_label_change=True)
+    waiting = set_deletion(before, NOW, NOW)
+    assert actions_for(Change(before, waiting), NOW) == [counted(waiting)]
+    restored = set_deletion(waiting, NOW, None)
+    assert actions_for(Change(waiting, restored), NOW) == [counted(restored, "Cat", "Animal")]
+
+
+def test_outcome_of_a_waiting_blob_is_delivered() -> None:
+    """Its client waits for it, and may restore it; its labels are not counted."""
+    waiting = set_deletion(AGAIN, NOW, NOW)
+    outcome = labelled(waiting, ("Dog", 80.0))
+    assert actions_for(Change(waiting, outcome), NOW) == [delivered(outcome)]
 
 
 def test_relabelled_blob_is_delivered_again() -> None:

@@ -158,8 +158,8 @@ def test_a_bad_value_is_refused(name: str, value: str, problem: str) -> None:
     ("given", "problem"),
     [
         ({"oidcAudience": ""}, "oidcAudience is not set"),
-        ({"oidcIssuer": "http://login.example.com"}, "is not an https URL"),
-        ({"oidcJwksUrl": "ftp://login.example.com"}, "is not an https URL"),
+        ({"oidcIssuer": "http://login.example.com"}, "oidcIssuer is 'http://login.example.com'"),
+        ({"oidcJwksUrl": "ftp://login.example.com"}, "oidcJwksUrl is 'ftp://login.example.com'"),
         ({"oidcScopes": "upload,rad"}, "oidcScopes contains 'rad'"),
     ],
 )
@@ -228,7 +228,8 @@ def test_all_problems_are_reported_at_once() -> None:
 
 def test_messages_name_parameters_in_place_of_variables() -> None:
     assert as_parameter("LABELLING_DETECTOR is 'onnx'") == "detector is 'onnx'"
-    assert as_parameter("OIDC_AUDIENCE is not set") == "oidcAudience is not set"
+    message = "LABELLING_OIDC_AUDIENCE (--oidc-audience) is not set"
+    assert as_parameter(message) == "oidcAudience is not set"
     assert as_parameter("the LABELLING_TABLE of AWS") == "the LABELLING_TABLE of AWS"
 
 

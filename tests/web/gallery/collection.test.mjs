@@ -129,3 +129,27 @@ test('the number of pictures follows what is added and removed', async () => {
   collection.admit();
   assert.equal(collection.total.value, 12);
 });
+
+test('a picture that changed elsewhere takes its own place, and no place where a later page has it', async () => {
+  let more = true;
+  const { collection } = await shown([], () => ({}));
+  collection.client.ask = async () => pageOf([blobOf('f'), blobOf('d'), blobOf('c')], { pageInfo: { hasNextPage: more, endCursor: 'c' } });
+  collection.show(EVERYTHING);
+  await collection.more();
+  collection.take(blobOf('b')); // edited, and not loaded yet
+  assert.deepEqual(collection.order, ['f', 'd', 'c']);
+  collection.take(blobOf('e')); // restored
+  collection.take(blobOf('g'));
+  assert.deepEqual(collection.order, ['g', 'f', 'e', 'd', 'c']);
+  collection.isReading = () => true;
+  collection.take(blobOf('h'));
+  collection.take(blobOf('d5'));
+  collection.admit();
+  assert.deepEqual(collection.order, ['h', 'g', 'f', 'e', 'd5', 'd', 'c']);
+  more = false;
+  collection.isReading = () => false;
+  collection.show(EVERYTHING);
+  await collection.more();
+  collection.take(blobOf('a'));
+  assert.deepEqual(collection.order, ['f', 'd', 'c', 'a']);
+});

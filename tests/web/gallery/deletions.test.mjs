@@ -1,52 +1,70 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { ServiceError } from '../../../web/gallery/src/api/client.js';
 import { Deletions } from '../../../web/gallery/src/state/deletions.js';
-import { blobOf, settled, shown } from './support.mjs';
+import { blobOf, later, settled, shown } from './support.mjs';
 
-const deleted = ({ ids }) => ({ deleteBlobs: { __typename: 'DeletedBlobs', outcomes: ids.map(() => ({ __typename: 'DeletedBlob' })) } });
+const outcomesOf = (ids, __typename) => ids.map(() => ({ __typename }));
+const answerOf = (name, { ids }) => (name === 'Delete'
+  ? { deleteBlobs: { __typename: 'DeletedBlobs', outcomes: outcomesOf(ids, 'DeletedBlob') } }
+  : { restoreBlobs: { __typename: 'RestoredBlobs', outcomes: outcomesOf(ids, 'RestoredBlob') } });
 
-async function deletionsOf(count, answer = (_name, variables) => deleted(variables)) {
+async function deletionsOf(count, answer = answerOf) {
   const parts = await shown(Array.from({ length: count }, (_, index) => blobOf(`blob ${index}`)), answer);
-  const requests = () => parts.asked.filter(({ name }) => name === 'Delete');
+  const requests = (wanted) => parts.asked.filter(({ name }) => name === wanted);
   return { ...parts, requests, deletions: new Deletions(parts) };
 }
 
-test('a deletion is sent when its notice ends, in batches of 100', async () => {
+/** Presses Undo in the last notice, as the page does. */
+function undo({ list }) {
+  const { actions: [[, act]], close } = list.value.at(-1);
+  act();
+  close();
+}
+
+function closeAll({ list }) {
+  for (const { close } of [...list.value]) close();
+}
+
+test('a deletion is sent at once, in batches of 100 that outlive the page', async () => {
   const { deletions, collection, notices, requests } = await deletionsOf(250);
   const ids = [...collection.order];
   deletions.remove(ids);
   assert.equal(notices.list.value[0].text, '250 pictures deleted.');
   assert.deepEqual(collection.order, []);
-  assert.equal(requests().length, 0);
-  notices.list.value[0].close();
-  await settled();
-  assert.deepEqual(requests().map(({ variables }) => variables.ids.length), [100, 100, 50]);
-  assert.deepEqual(requests().flatMap(({ variables }) => variables.ids), ids);
+  assert.deepEqual(requests('Delete').map(({ variables, keepalive }) => [variables.ids.length, keepalive]), [[100, true], [100, true], [50, true]]);
+  assert.deepEqual(requests('Delete').flatMap(({ variables }) => variables.ids), ids);
+  closeAll(notices);
+  await deletions.sent;
+  assert.equal(requests('Delete').length, 3);
 });
 
-test('undo restores all pictures and sends nothing', async () => {
-  const { deletions, collection, notices, requests } = await deletionsOf(3);
+test('undo restores all pictures at their places', async () => {
+  const { deletions, collection, notices, requests } = await deletionsOf(150);
   const before = [...collection.order];
-  deletions.remove(['blob 0', 'blob 2']);
-  const [{ actions: [[, undo]], close }] = notices.list.value;
-  undo();
-  close();
+  const ids = before.filter((_, index) => index % 7);
+  deletions.remove(ids);
+  undo(notices);
   await settled();
   assert.deepEqual(collection.order, before);
-  assert.equal(requests().length, 0);
-  deletions.flush();
-  assert.equal(requests().length, 0);
+  assert.deepEqual(requests('Restore').flatMap(({ variables }) => variables.ids), ids);
 });
 
-test('a page that ends sends what is pending, with requests that outlive it', async () => {
-  const { deletions, notices, requests } = await deletionsOf(3);
+test('undo waits for the deletion', async () => {
+  const { promise, done } = later();
+  const { deletions, collection, notices, requests } = await deletionsOf(1, async (name, variables) => {
+    if (name === 'Delete') await promise;
+    return answerOf(name, variables);
+  });
   deletions.remove(['blob 0']);
-  deletions.remove(['blob 1', 'blob 2']);
-  deletions.flush();
-  for (const { close } of [...notices.list.value]) close();
+  undo(notices);
   await settled();
-  assert.deepEqual(requests().map(({ variables, keepalive }) => [variables.ids, keepalive]), [[['blob 0', 'blob 1', 'blob 2'], true]]);
+  assert.deepEqual([requests('Delete').length, requests('Restore').length], [1, 0]);
+  done();
+  await settled();
+  assert.equal(requests('Restore').length, 1);
+  assert.deepEqual(collection.order, ['blob 0']);
 });
 
 test('a picture that could not be deleted returns, and one that was gone does not', async () => {
@@ -57,9 +75,29 @@ test('a picture that could not be deleted returns, and one that was gone does no
   ];
   const { deletions, collection, notices } = await deletionsOf(3, () => ({ deleteBlobs: { __typename: 'DeletedBlobs', outcomes } }));
   deletions.remove(['blob 0', 'blob 1', 'blob 2']);
-  notices.list.value[0].close();
-  await settled();
+  await deletions.sent;
   assert.deepEqual(collection.order, ['blob 2']);
-  assert.equal(notices.list.value[0].text, 'The picture was not deleted. Send the id again.');
-  notices.list.value[0].close();
+  assert.equal(notices.list.value.at(-1).text, 'The picture was not deleted. Send the id again.');
+  closeAll(notices);
+});
+
+test('pictures return when the service refuses a batch', async () => {
+  const { deletions, collection, notices } = await deletionsOf(2, () => { throw new ServiceError('No.'); });
+  deletions.remove(['blob 0', 'blob 1']);
+  await deletions.sent;
+  assert.equal(collection.order.length, 2);
+  assert.match(notices.list.value.at(-1).text, /^2 pictures were not deleted\./);
+  closeAll(notices);
+});
+
+test('a picture whose deletion has begun does not return', async () => {
+  const { deletions, collection, notices } = await deletionsOf(2, (name, variables) => (name === 'Delete'
+    ? answerOf(name, variables)
+    : { restoreBlobs: { __typename: 'RestoredBlobs', outcomes: [{ __typename: 'BlobNotFound', message: 'No blob blob 0.' }, { __typename: 'RestoredBlob' }] } }));
+  deletions.remove(['blob 0', 'blob 1']);
+  undo(notices);
+  await settled();
+  assert.deepEqual(collection.order, ['blob 1']);
+  assert.equal(notices.list.value.at(-1).text, 'The picture was not restored. No blob blob 0.');
+  closeAll(notices);
 });

@@ -13,14 +13,15 @@ const page = (settings = {}) => ({
   },
 });
 
-/** Runs with a fetch that records requests and answers with a status, or fails for 0. */
-async function served(status, run, body = {}) {
+/** Runs with a fetch that records requests and answers with a status, or fails for 0; a later GET with `kept`. */
+async function served(status, run, body = {}, kept = status) {
   const sent = [];
   const former = globalThis.fetch;
   globalThis.fetch = async (url, { method = 'GET', headers = {} } = {}) => {
-    sent.push([method, url.href, headers.Authorization]);
+    if (method !== 'GET') sent.push([method, url.href, headers.Authorization]);
     if (!status) throw new TypeError('Failed to fetch');
-    return { ok: status < 400, status, json: async () => body };
+    const answered = method === 'GET' ? kept : status;
+    return { ok: answered < 400, status: answered, json: async () => body };
   };
   try {
     await run(sent);
@@ -32,7 +33,7 @@ async function served(status, run, body = {}) {
 const elsewhere = () => page({ api: 'https://api.test/graphql' });
 
 test('the page of the service signs in and out without keeping the key', () =>
-  served(204, async (sent) => {
+  served(200, async (sent) => {
     const kept = storage();
     const session = new Session(kept, page(), kept);
     assert.equal(await session.change('lbl_1'), undefined);
@@ -43,11 +44,21 @@ test('the page of the service signs in and out without keeping the key', () =>
       ['POST', 'https://gallery.test/labels/session', 'Bearer lbl_1'],
       ['DELETE', 'https://gallery.test/labels/session', undefined],
     ]);
-  }));
+  }, { owner: 'anna' }));
+
+test('a page learns that its browser keeps no cookie, and a stored key stays', () =>
+  served(200, async () => {
+    const former = storage({ 'labelling:key': 'lbl_old' });
+    const session = new Session(storage(), page(), former);
+    assert.match(await session.change('lbl_1'), /did not keep the session/);
+    await session.takeOver();
+    assert.equal(former.getItem('labelling:key'), 'lbl_old');
+  }, { owner: 'anna' }, 204));
 
 test('signing in says why it failed', async () => {
   const session = new Session(storage(), page());
-  await served(401, async () => assert.equal(await session.change('lbl_1'), 'No such key.'), { detail: 'No such key.' });
+  const detail = "A valid API key is needed: send one as 'Authorization: Bearer <key>'. The operator creates one.";
+  await served(401, async () => assert.equal(await session.change('lbl_1'), 'A valid API key is needed.'), { detail });
   await served(502, async () => assert.equal(await session.change('lbl_1'), 'The service responded with status 502.'), null);
   await served(0, async () => assert.equal(await session.change('lbl_1'), 'The service can’t be reached.'));
 });
@@ -61,7 +72,7 @@ test('a key that an earlier version stored becomes a session', () =>
     assert.deepEqual(sent, [['POST', 'https://gallery.test/labels/session', 'Bearer lbl_old']]);
     assert.equal(former.getItem('labelling:key'), null);
     assert.equal(session.authorization, undefined);
-  }));
+  }, { owner: 'anna' }));
 
 for (const [status, left] of [[401, null], [0, 'lbl_old'], [429, 'lbl_old'], [503, 'lbl_old']]) {
   test(`a stored key ${left ? 'stays' : 'is removed'} when the service answers ${status || 'nothing'}`, () =>
@@ -86,6 +97,23 @@ test('a page on another host keeps the key in its tab', () =>
     assert.equal(tab.getItem('labelling:key'), null);
     assert.deepEqual(sent, []);
   }));
+
+test('other tabs hear of signing in and out, and those of other services do not', () =>
+  served(200, async () => {
+    const heard = [];
+    const another = { ...page(), baseURI: 'https://gallery.test/others/#/explore' };
+    const sessions = [page(), { ...page(), baseURI: 'https://gallery.test/labels/admin' }, another].map((each, number) => {
+      const session = new Session(storage(), each);
+      session.watch(() => heard.push(number));
+      return session;
+    });
+    const told = new Promise((done) => { sessions[1].tabs.addEventListener('message', done); });
+    await sessions[2].change('lbl_1'); // nobody hears of it
+    await sessions[0].change('lbl_1');
+    await told;
+    assert.deepEqual(heard, [1]);
+    for (const { tabs } of sessions) tabs.close();
+  }, { owner: 'anna' }));
 
 test('the page knows as whom it is signed in', async () => {
   const session = new Session(storage(), page());

@@ -53,6 +53,40 @@ test('a deletion elsewhere removes the picture, and an open one is reported as m
   assert.equal(viewer.problem.value, 'This picture does not exist.');
 });
 
+test('a picture that waits to be deleted disappears, and a restored one returns to its place', async () => {
+  const answer = { blob: null };
+  const { updates, subscriptions, collection, viewer } = await updatesOf(['d', 'c', 'b', 'a'].map((id) => blobOf(id)), () => answer);
+  await updates.start();
+  const [{ next }] = subscriptions;
+  const waiting = (id) => ({ kind: 'EDITED', blobId: id, blob: blobOf(id, { deletesAt: '2026-01-31T12:00:30.000Z' }) });
+  const restored = (id) => ({ kind: 'EDITED', blobId: id, blob: blobOf(id) });
+  answer.blob = waiting('c').blob;
+  viewer.open('c');
+  await settled();
+  assert.equal(viewer.problem.value, 'This picture is deleted.');
+  for (const id of ['c', 'b', 'c']) next(waiting(id));
+  assert.deepEqual(collection.order, ['d', 'a']);
+  next({ ...waiting('b'), kind: 'LABELLED' });
+  collection.take(blobOf('b')); // as a list that was read before
+  assert.deepEqual(collection.order, ['d', 'a']);
+  answer.blob = blobOf('c');
+  for (const id of ['b', 'c', 'b']) next(restored(id));
+  assert.deepEqual(collection.order, ['d', 'c', 'b', 'a']);
+  await settled();
+  assert.equal(viewer.problem.value, '');
+  next(waiting('a'));
+  next({ kind: 'DELETED', blobId: 'a', blob: null });
+  assert.deepEqual(collection.order, ['d', 'c', 'b']);
+});
+
+test('a poll hides a picture that waits to be deleted', async () => {
+  const { updates, collection, client } = await updatesOf([blobOf('b'), blobOf('a')]);
+  const nodes = { b: blobOf('b', { deletesAt: '2026-01-31T12:00:30.000Z' }), a: blobOf('a') };
+  client.ask = async (query, { ids }) => (ids ? { nodes: ids.map((id) => nodes[id]) } : pageOf([nodes.a]));
+  await updates.look();
+  assert.deepEqual(collection.order, ['a']);
+});
+
 test('a look finds what other clients added, corrected and deleted', async () => {
   const corrected = blobOf('b', { labels: [] });
   const { updates, collection, client } = await updatesOf([blobOf('b'), blobOf('a')]);

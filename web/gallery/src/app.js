@@ -4,6 +4,7 @@ import { batchesOf } from './api/batches.js';
 import { Client } from './api/client.js';
 import { REACH } from './api/operations.js';
 import { Session } from './api/session.js';
+import { forPeople } from './api/sign-in.js';
 import { pictureHash, Router } from './router.js';
 import { Bulk } from './state/bulk.js';
 import { Collection } from './state/collection.js';
@@ -69,18 +70,15 @@ export class App {
     this.failing = false;
     /** @type {Map<string, number>} */
     this.reloaded = new Map();
-    /** The other tabs of this service, whose cookie changes too. */
-    this.tabs = new BroadcastChannel(`session of ${this.session.endpoint.href}`);
-    this.tabs.onmessage = () => { if (!this.session.isElsewhere) this.#restart(); };
   }
 
   /** Starts: shows the first pictures, then connects. */
   async start() {
+    this.session.watch(() => this.#restart());
     await this.session.takeOver();
     effect(() => this.#follow(this.router.route.value));
     this.#knock();
     addEventListener('offline', () => { this.session.reachable.value = false; });
-    addEventListener('pagehide', () => this.deletions.flush());
     await this.collection.loading?.catch(() => {});
     this.updates.poll();
     await this.updates.start();
@@ -148,9 +146,15 @@ export class App {
     try {
       await this.collection.more();
     } catch (error) {
-      this.failing = true; // stops requests at every frame until the service is reachable again
+      this.failing = true; // stops requests at every frame
       this.report(error);
+      if (error.passing) setTimeout(() => this.#again(), KNOCK);
     }
+  }
+
+  #again() {
+    this.failing = false;
+    this.more();
   }
 
   /** Loads changed pictures again. @param {string[]} ids */
@@ -173,7 +177,7 @@ export class App {
 
   /** Shows an error. The outage banner shows that the service is unreachable. @param {any} error */
   report(error) {
-    if (error.code === 'UNAUTHENTICATED') this.settings.value = error.message;
+    if (error.code === 'UNAUTHENTICATED') this.settings.value = forPeople(error.message) ?? '';
     else if (!error.passing) this.notices.show(error.message);
   }
 
@@ -221,10 +225,9 @@ export class App {
    * @param {string} key
    */
   async changeKey(key) {
-    await this.deletions.flush(); // under the previous session
+    await this.deletions.sent; // under the present session
     const problem = await this.session.change(key);
     if (problem) return problem;
-    this.tabs.postMessage('changed');
     this.#restart();
   }
 

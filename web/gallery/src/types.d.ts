@@ -16,11 +16,14 @@ export interface Failure { code: string; message: string }
 export interface Tile {
   id: string;
   status: string;
+  contentType: string;
   createdAt: string;
   labels: Label[] | null;
   failure: Failure | null;
   thumbnailUrl: string | null;
   downloadUrl: string | null;
+  /** When it will be deleted, unless that is undone; null: not at all. */
+  deletesAt: string | null;
 }
 export interface Attempt {
   at: string;
@@ -39,11 +42,13 @@ export interface Callback {
 /** What the view of one picture shows. */
 export interface Picture extends Tile {
   fileName: string | null;
-  contentType: string;
+  externalId: string | null;
+  metadata: { key: string; value: string }[];
   sizeBytes: number | null;
   width: number | null;
   height: number | null;
   labelledAt: string | null;
+  previewUrl: string | null;
   labels: FullLabel[] | null;
   detectedLabels: { name: string; confidence: number }[] | null;
   rejectedLabels: string[];
@@ -78,11 +83,13 @@ export interface Item {
   name?: string;
 }
 export type Order = 'NEWEST' | 'OLDEST' | 'CONFIDENCE';
-/** What is searched for. Dates are days, as 2026-01-31; empty means any. */
+/** What is searched for. Dates are days, as 2026-01-31; empty means any. `confirmed`: labels that the owner confirmed or added. NOTHING: labelled, and nothing was found. */
 export interface Search {
   labels: string[];
   least: number;
-  status: '' | 'LABELLING' | 'LABELLED' | 'FAILED';
+  status: '' | 'LABELLING' | 'LABELLED' | 'FAILED' | 'NOTHING';
+  type: string;
+  confirmed: '' | 'yes' | 'no';
   from: string;
   to: string;
   order: Order;

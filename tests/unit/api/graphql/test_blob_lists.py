@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from core.domain.blob import receive_upload
+from core.domain.blob import ImageType, receive_upload
 from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.clock import new_id, to_text
+from core.domain.corrections import DecisionKind
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.list_queries import (
@@ -19,6 +20,7 @@ from tests.support.list_queries import (
     BY_LABEL,
     CAT,
     DIGEST,
+    DOG,
     LABELS,
     assert_bad_input,
     forged,
@@ -68,6 +70,57 @@ def test_empty_list_has_no_cursors(anna: GraphQL) -> None:
             "endCursor": None,
         },
     }
+
+
+def test_blobs_are_filtered_by_type(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Whatever the state; null and an empty list mean any type."""
+    jpeg = stores.labelled("anna", CAT).id
+    tiff = stores.labelled("anna", CAT, content_type=ImageType.TIFF).id
+    heic = stores.awaiting(content_type=ImageType.HEIC).id
+
+    def found(*types: str, **more: Any) -> list[str]:
+        wanted = {"contentTypes": list(types) or None, **more}
+        return ids(anna.ask(BLOBS, filter=wanted)["blobs"])
+
+    assert found("TIFF") == [tiff]
+    assert found("HEIC", "JPEG", "HEIC") == [heic, jpeg]
+    assert found("PNG") == []
+    assert found() == [heic, tiff, jpeg]
+    assert found("HEIC", labels={"all": ["cat"]}) == []
+    page = anna.ask(BLOBS, filter={"contentTypes": ["TIFF", "JPEG"]}, first=1)["blobs"]
+    after = page["pageInfo"]["endCursor"]
+    rest = anna.ask(BLOBS, filter={"contentTypes": ["JPEG", "TIFF"]}, after=after)
+    assert ids(rest["blobs"]) == [jpeg]
+    other = {"contentTypes": ["JPEG"]}
+    assert_bad_input(anna.error(BLOBS, filter=other, after=after), "after")
+
+
+def test_blobs_are_filtered_by_confirmed_labels(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """Confirmed or added ones; without names `matchedLabels` is null."""
+    found = stores.labelled("anna", CAT, DOG).id
+    confirmed = stores.corrected(
+        stores.labelled("anna", CAT, DOG), DecisionKind.CONFIRMED, "Cat"
+    ).id
+    query = """query ($labels: LabelFilter) {
+      blobs(filter: {labels: $labels}) { nodes { id } matchedLabels { name } totalCount }
+    }"""
+
+    def listed(**labels: Any) -> list[str]:
+        answer = anna.ask(query, labels=labels)["blobs"]
+        assert (answer["matchedLabels"] is None) == (len(labels) == 1)
+        assert answer["totalCount"] is None
+        return ids(answer)
+
+    assert listed(confirmed=True) == [confirmed]
+    assert listed(confirmed=False) == [found]
+    assert listed(found=True) == [confirmed, found]
+    assert listed(found=False) == []
+    assert listed(confirmed=True, all=["cats"]) == [confirmed]
+    assert listed(confirmed=False, all=["dog"]) == [confirmed, found]
+    assert_bad_input(
+        anna.error(query, labels={"confirmed": True, "minConfidence": 5}),
+        "minConfidence",
+    )
 
 
 def test_blobs_are_filtered_by_status(stores: EmbeddedStores, anna: GraphQL) -> None:

@@ -246,6 +246,7 @@ class Writer:
             "ID": self.world.ids,
             "Int": [1, 2, 3, 20, 100],
             "Float": [0, 60, 90.5, 100],
+            "Boolean": [True, False],
             "DateTime": ["2026-01-31T12:00:00.000Z", "2026-01-31T12:00:00.125Z"],
             "String": [self.world.cursor] if name == "after" else ["cat", "Cat", "C", "Sofa", "?"],
         }

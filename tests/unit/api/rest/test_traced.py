@@ -85,14 +85,18 @@ def test_repeated_idempotency_key_keeps_the_first_trace(
     assert (blob.traceparent or "")[3:35] == CLIENT_TRACE
 
 
-def test_rest_request_is_named_by_its_route(client: AppClient, spans: Spans) -> None:
-    made = client.post("/blobs").json()
-    client.get(f"/blobs/{made['blob_id']}")
+@pytest.mark.parametrize("path", ["/v1/blobs", "/blobs"])
+def test_rest_request_is_named_by_its_route(client: AppClient, spans: Spans, path: str) -> None:
+    """By one name, whether the client uses the earlier one or not; the path is the client's."""
+    made = client.post(path).json()
+    client.get(f"{path}/{made['blob_id']}")
     assert [each.name for each in spans.ended()] == [
         "createUpload",
-        "POST /blobs",
-        "GET /blobs/{blob_id}",
+        "POST /v1/blobs",
+        "GET /v1/blobs/{blob_id}",
     ]
+    attributes = dict(spans.one("POST /v1/blobs").attributes or {})
+    assert (attributes["http.route"], attributes["url.path"]) == ("/v1/blobs", path)
 
 
 def test_two_contexts_are_none(client: AppClient, spans: Spans) -> None:

@@ -18,6 +18,7 @@ from core.domain.blob_event import (
 )
 from core.domain.change import Change
 from core.domain.corrections import DecisionKind
+from core.domain.deletion import set_deletion
 from core.domain.edits import set_facts
 from core.domain.facts import Facts
 from core.domain.label_filter import LabelFilter
@@ -32,6 +33,7 @@ AGAIN = again(LABELLED, THREE)
 CORRECTED = corrected(LABELLED, DecisionKind.ADDED, "Cow", at=THREE)
 EXPIRED = expire(AWAITING, ONE)
 NAMED = set_facts(AWAITING, ONE, Facts("cat.jpg"))
+WAITING = set_deletion(LABELLED, THREE, FOUR)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,14 @@ NAMED = set_facts(AWAITING, ONE, Facts("cat.jpg"))
             (blob, set_facts(blob, THREE, Facts("cat.jpg")), Kind.EDITED, THREE)
             for blob in (AWAITING, LABELLED, AGAIN, CORRECTED)
         ),
+        *(
+            (blob, set_deletion(blob, THREE, FOUR), Kind.EDITED, THREE)
+            for blob in (AWAITING, LABELLED, AGAIN, CORRECTED, NAMED)
+        ),
+        (WAITING, set_deletion(WAITING, FOUR, None), Kind.EDITED, FOUR),
+        (WAITING, set_facts(WAITING, FOUR, Facts("dog.jpg")), Kind.EDITED, FOUR),
+        (WAITING, again(WAITING, FOUR), Kind.EDITED, FOUR),
+        (WAITING, None, Kind.DELETED, FOUR),
         (NAMED, labelled(NAMED, at=FOUR), Kind.LABELLED, FOUR),
         (NAMED, expire(NAMED, FOUR), Kind.EXPIRED, FOUR),
     ],
@@ -103,6 +113,7 @@ def test_deletion_is_not_before_the_last_change() -> None:
     """DynamoDB streams give its time in whole seconds."""
     assert deletion_of(AGAIN, NOON).at == THREE
     assert deletion_of(set_facts(AGAIN, FOUR, Facts("cat.jpg")), NOON).at == FOUR
+    assert deletion_of(set_deletion(AGAIN, FOUR, FOUR), NOON).at == FOUR
 
 
 def labels(**conditions: object) -> EventFilter:

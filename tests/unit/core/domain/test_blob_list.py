@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from core.domain.blob import BlobStatus
+from core.domain.blob import BlobStatus, ImageType
 from core.domain.blob_list import (
     MAX_EXAMINED,
     BlobFilter,
@@ -23,13 +24,14 @@ from tests.support.blobs import NOON, a_blob, labelled, uploaded
 
 DONE, WAITING, BUSY = BlobStatus.LABELLED, BlobStatus.AWAITING_UPLOAD, BlobStatus.LABELLING
 BYTES = "c2hh"
+TIFF = (ImageType.TIFF,)
 IDS = FactsFilter(external_ids=("2", "1", "2"))
 PAIR = FactsFilter(metadata=(Pair("k", "v"),))
 PAIRS = FactsFilter(metadata=(Pair("k", "v"), Pair("a", "b")))
 
 
 def plan(order: BlobOrder = BlobOrder.NEWEST, **wanted: Any) -> BlobListPlan:
-    names = {"all", "any", "none", "min_confidence"} & wanted.keys()
+    names = {"all", "any", "none", "min_confidence", "confirmed", "found"} & wanted.keys()
     labels = LabelFilter(**{name: wanted.pop(name) for name in names})
     return plan_blob_list(BlobFilter(**wanted, labels=labels), order)
 
@@ -66,6 +68,12 @@ def plan(order: BlobOrder = BlobOrder.NEWEST, **wanted: Any) -> BlobListPlan:
         ({"facts": PAIR, "statuses": (DONE,)}, BlobIndex.METADATA, (("k\tv",),), False),
         ({"facts": PAIR, "all": ("a",)}, BlobIndex.METADATA, (("k\tv",),), False),
         ({"facts": PAIR, "sha256": BYTES}, BlobIndex.DIGEST, ((BYTES,),), False),
+        ({"content_types": TIFF}, BlobIndex.OWNER, (("",),), False),
+        ({"content_types": TIFF, "all": ("a",)}, BlobIndex.LABEL, (("a",),), False),
+        ({"confirmed": True}, BlobIndex.OWNER, (("",),), False),
+        ({"confirmed": False, "all": ("a",)}, BlobIndex.LABEL, (("a",),), False),
+        ({"confirmed": True, "none": ("a",)}, BlobIndex.OWNER, (("",),), False),
+        ({"found": False, "statuses": (DONE, WAITING)}, BlobIndex.STATUS, ((DONE,),), False),
     ],
     ids=str,
 )
@@ -118,10 +126,24 @@ def test_file_names_are_an_index_of_their_own(wanted: dict[str, Any], *, exact: 
     assert made.position_types == (str, str)
 
 
-def test_a_list_without_facts_has_its_former_name() -> None:
+def test_a_list_without_newer_conditions_has_its_former_name() -> None:
     """So cursors of earlier versions stay valid."""
-    assert "facts" not in plan(statuses=(DONE,), sha256=BYTES).name.lower()
-    assert plan(facts=PAIR).name != plan().name != plan(facts=IDS).name
+    name = plan(statuses=(DONE,), sha256=BYTES).name
+    assert not re.search("facts|content_types|confirmed|found", name, re.IGNORECASE)
+    newer: list[dict[str, Any]] = [
+        {"facts": PAIR},
+        {"facts": IDS},
+        {"content_types": TIFF},
+        {"confirmed": True, "none": ("a",)},
+        {"confirmed": False, "none": ("a",)},
+        {"none": ("a",)},
+        {"found": True},
+        {"found": False},
+        {},
+    ]
+    assert len({plan(**each).name for each in newer}) == len(newer)
+    both = (ImageType.TIFF, ImageType.PNG)
+    assert plan(content_types=both).name == plan(content_types=both[::-1]).name
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 import pytest
 
 from core.backends.sqlite import Database
-from core.domain.blob import Blob, BlobStatus
+from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.blob_list import MAX_EXAMINED, BlobFilter, BlobOrder, plan_blob_list
 from core.domain.facts import Facts, FactsFilter, Pair
 from core.domain.label_filter import LabelFilter
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.table import Table
+from core.repositories.serialization import blob_from_document
 from core.repositories.sqlite import blob_lists
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from embedded.migrations import MIGRATIONS
@@ -43,6 +45,10 @@ IN_VAIN = [
     (BlobFilter(labels=LabelFilter(any=("Cat", "Dog"), min_confidence=99.9)), BlobOrder.OLDEST),
     (BlobFilter(labels=LabelFilter(none=("Cat",))), BlobOrder.NEWEST),
     (BlobFilter((BlobStatus.FAILED,), sha256="c2hh"), BlobOrder.NEWEST),
+    (BlobFilter(content_types=(ImageType.TIFF,)), BlobOrder.NEWEST),
+    (BlobFilter(labels=LabelFilter(confirmed=True)), BlobOrder.OLDEST),
+    (BlobFilter(labels=LabelFilter(found=False)), BlobOrder.NEWEST),
+    (BlobFilter(labels=LabelFilter(all=("Cat",), confirmed=True)), BlobOrder.CONFIDENCE),
     (BlobFilter((BlobStatus.FAILED,), facts=FactsFilter("img")), BlobOrder.FILE_NAME),
     (
         BlobFilter(facts=FactsFilter(metadata=(Pair("album", "a"), Pair("year", "1")))),
@@ -56,6 +62,10 @@ def picture(at: Any, n: int) -> tuple[Blob, Blob, Blob]:
     promised = a_blob(at, facts=Facts(f"IMG_{n}.jpg", metadata=(Pair("album", "a"),)))
     arrived = uploaded(promised)
     return promised, arrived, labelled(arrived, ("Cat", 60.0 + n % 30), ("Dog", 60.0 + n % 7))
+
+
+def read(document: str) -> Blob:
+    return blob_from_document(json.loads(document))
 
 
 class Catalogue:
@@ -81,7 +91,7 @@ class Catalogue:
         hundreds = count()
         with self._database.read() as connection:
             connection.set_progress_handler(lambda: next(hundreds) and 0, 100)
-            blob_lists.find_page(connection, "anna", plan, 20, None)
+            blob_lists.find_page(connection, "anna", plan, 20, None, read)
             connection.set_progress_handler(None, 0)
         return next(hundreds)
 

@@ -10,6 +10,7 @@ import inspect
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -19,9 +20,10 @@ import pytest
 
 from api.services.labels import LabelOrder, find_by_label
 from core.backends.sqlite import Database
-from core.domain.blob import Blob, BlobStatus
+from core.domain.blob import Blob, BlobStatus, ImageType
 from core.domain.blob_list import BlobFilter, BlobListPlan, BlobOrder, plan_blob_list
 from core.domain.clock import Clock
+from core.domain.deletion import set_deletion
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
 from core.domain.edits import set_facts
 from core.domain.errors import (
@@ -136,6 +138,9 @@ def exercise_blobs(database: Database, clock: Clock) -> list[str]:
         )
     exercise_labels(called, blob)
     called.find_abandoned(NOON, 10)
+    before, blob = blob, set_deletion(blob, NOON, NOON)
+    called.save(blob, before)
+    called.find_due_deletions(NOON, 10)
     called.delete(blob, NOON)
     called.was_deleted("anna", blob.id)
     called.find_unfinished_deletions(NOON, 10)
@@ -185,11 +190,17 @@ def lists_of(
     ):
         labels = LabelFilter(every, either, none, 50.0 if every or either or none else 0.0)
         try:
-            plan = plan_blob_list(BlobFilter(statuses, *times, digest, labels, facts), order)
+            wanted = BlobFilter(statuses, *times, digest, labels, facts)
+            plan = plan_blob_list(wanted, order)
         except InvalidValue:
             continue  # refused: no statement runs
         first = {BlobOrder.CONFIDENCE: (90.0,), BlobOrder.FILE_NAME: ("b.jpg",)}.get(order, ())
         yield from ((plan, None), (plan, (*first, blob.id)))
+        if not (digest or either or none or fewer):
+            confirmed = replace(labels, confirmed=True, found=True)
+            types = replace(wanted, content_types=(ImageType.TIFF, ImageType.HEIC))
+            yield plan_blob_list(types, order), None
+            yield plan_blob_list(replace(types, labels=confirmed), order), None
 
 
 def exercise_labels(called: Calls, blob: Blob) -> None:
@@ -309,6 +320,7 @@ def exercise_queue(database: Database, clock: Clock) -> list[str]:
     called.send_dead_letter("c")
     called.redrive()
     called.discard("1")
+    called.note_error("1", "why")
     called.wake()
     called.close()
     return called.missed()
@@ -405,9 +417,8 @@ def test_every_exception_is_needed(database: Traced, clock: Clock) -> None:
 def test_scan_and_sort_are_detected(database: Traced) -> None:
     """Otherwise this file would prove nothing."""
     assert faults(database, "SELECT * FROM blobs WHERE document = ''") == ["SCAN blobs"]
-    assert faults(database, "SELECT * FROM blobs WHERE owner = '' ORDER BY version") == [
-        "USE TEMP B-TREE FOR ORDER BY"
-    ]
+    sorting = "SELECT * FROM blobs WHERE deletes_at IS NULL AND owner = '' ORDER BY version"
+    assert faults(database, sorting) == ["USE TEMP B-TREE FOR ORDER BY"]
 
 
 def test_sweep_reads_only_due_deliveries(database: Traced, clock: Clock) -> None:

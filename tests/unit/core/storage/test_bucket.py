@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import ObjectNotFound
+from core.domain.thumbnail import ThumbnailSize
 from core.storage.bucket import BucketStorage
 from core.storage.files import FileStorage
 from core.storage.s3 import S3Storage
@@ -137,11 +138,11 @@ def test_put_replaces_what_the_folder_has(storage: BucketStorage, files: FileSto
 def test_thumbnails_stay_in_the_folder(
     storage: BucketStorage, bucket: S3Storage, tmp_path: Path
 ) -> None:
-    storage.put_derived(KEY, b"small")
-    assert storage.has_derived(KEY)
+    storage.put_derived(KEY, ThumbnailSize.SMALL, b"small")
+    assert storage.has_derived(KEY, ThumbnailSize.SMALL)
     assert list(bucket.keys("")) == []
     storage.delete(KEY)
-    assert not storage.has_derived(KEY)
+    assert not storage.has_derived(KEY, ThumbnailSize.SMALL)
 
 
 def test_keys_of_the_bucket_are_listed(storage: BucketStorage, bucket: S3Storage) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.domain.errors import StorageFull, Unavailable
+from core.domain.thumbnail import ThumbnailSize
 from core.storage.durable_files import IncomingFile
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
@@ -45,7 +46,7 @@ def test_failed_write_is_unavailable_and_leaves_no_file(
         with pytest.raises(Unavailable, match="File too large"):
             storage.put(KEY, b"x" * 1001)
         with pytest.raises(Unavailable, match="File too large"):
-            storage.put_derived(KEY, b"x" * 1001)
+            storage.put_derived(KEY, ThumbnailSize.SMALL, b"x" * 1001)
     assert files(tmp_path) == []
     storage.put(KEY, b"x" * 1001)
     assert storage.size(KEY) == 1001
@@ -62,10 +63,15 @@ def test_full_disk_is_its_own_error(storage: FileStorage, monkeypatch: pytest.Mo
 
 def test_derived_file_is_deleted_with_its_original(storage: FileStorage, tmp_path: Path) -> None:
     storage.put(KEY, b"original")
-    assert not storage.has_derived(KEY)
-    storage.put_derived(KEY, b"small")
-    assert storage.has_derived(KEY)
-    assert storage.derived_path(KEY).read_bytes() == b"small"
+    assert not storage.has_derived(KEY, ThumbnailSize.SMALL)
+    storage.put_derived(KEY, ThumbnailSize.SMALL, b"small")
+    assert storage.has_derived(KEY, ThumbnailSize.SMALL)
+    assert storage.derived_path(KEY, ThumbnailSize.SMALL).read_bytes() == b"small"
+    assert not storage.has_derived(KEY, ThumbnailSize.LARGE)
+    storage.put_derived(KEY, ThumbnailSize.LARGE, b"large")
+    assert storage.derived_path(KEY, ThumbnailSize.SMALL).read_bytes() == b"small"
+    storage.clear_leftovers()
+    assert storage.derived_path(KEY, ThumbnailSize.LARGE).read_bytes() == b"large"
     storage.delete(KEY)
     assert files(tmp_path) == []
 
@@ -85,7 +91,7 @@ def test_temporary_file_that_cannot_be_deleted_is_deleted_at_the_next_start(
 
 
 def test_leftovers_of_earlier_versions_are_deleted(storage: FileStorage, tmp_path: Path) -> None:
-    storage.put_derived(KEY, b"small")
+    storage.put_derived(KEY, ThumbnailSize.SMALL, b"small")
     (tmp_path / f"{DERIVED}.0123456789abcdef").write_bytes(b"leftover")
     storage.clear_leftovers()
     assert files(tmp_path) == [DERIVED]

@@ -8,6 +8,7 @@ import pytest
 
 from core.domain.clock import to_text
 from core.domain.scope import Scope
+from core.domain.thumbnail import ThumbnailSize
 from embedded.admin import usage
 from embedded.admin.owners import list_owners
 from embedded.admin.usage import KEPT, UsageMeter, measure_usage
@@ -22,10 +23,15 @@ def test_bytes_of_all_blobs_are_counted_by_owner(
     blobs = [stores.labelling("anna") for _ in range(3)]
     stores.labelling("boris")
     stores.awaiting("clara")
-    stores.storage.put_derived(blobs[0].key, b"thumbnail")
+    stores.storage.put_derived(blobs[0].key, ThumbnailSize.SMALL, b"small")
+    stores.storage.put_derived(blobs[0].key, ThumbnailSize.LARGE, b"large")
     found = measure_usage(stores.database, stores.root, stores.clock())
     assert found.by_owner == {"anna": 15, "boris": 5, "clara": 0}
-    assert (found.originals, found.derived, found.at) == (20, len(b"thumbnail"), stores.clock())
+    assert (found.originals, found.derived, found.at) == (
+        20,
+        len(b"small") + len(b"large"),
+        stores.clock(),
+    )
 
 
 def test_owners_are_listed_by_the_number_of_their_blobs(stores: EmbeddedStores) -> None:

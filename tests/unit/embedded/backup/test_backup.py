@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 
 from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, record_failure
+from core.domain.deletion import set_deletion
 from core.domain.errors import Unavailable
 from core.storage.files import path_of
 from embedded.backup.create import BackupCancelled, BackupMaker, BackupRunning
-from embedded.backup.manifest import BackupDamaged, original_name
+from embedded.backup.manifest import DAMAGED, MISSING, BackupDamaged, backups_in, original_name
 from embedded.backup.read import NoBackup
 from embedded.backup.restore import FolderInUse, restore, verify_backup
 from embedded.backup.targets import FolderTarget
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
 from tests.conftest import SettableClock
-from tests.support.blobs import a_blob
+from tests.support.blobs import NOON, a_blob
 from tests.support.data_folder import add_labelled
 
 NEVER = 1000
@@ -56,11 +57,14 @@ def test_restored_folder_is_the_one_that_was_backed_up(
     blobs = [add_labelled(data, opened, b"%d" % number, owner="Zoë + Söhne") for number in range(5)]
     awaiting = a_blob()
     opened.blobs.create(awaiting)
+    waiting = set_deletion(blobs[4], NOON, NOON)
+    opened.blobs.save(waiting, blobs[4])
+    blobs[4] = waiting
     made = maker.make(target, keep=7)
     assert (made.originals, made.copied, made.missing, made.damaged) == (5, 5, [], [])
 
     done = restore(target, None, tmp_path / "new")
-    assert (done.backup, done.originals, done.problems) == (made.name, 5, ())
+    assert (done.backup, done.pictures, done.problems) == (made.name, 5, {})
     assert blobs_in(tmp_path / "new") == {blob.id: blob for blob in (*blobs, awaiting)}
     assert everything(tmp_path / "new") == everything(data)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
@@ -125,7 +129,7 @@ def test_interrupted_backup_leaves_the_whole_ones_and_nothing_that_passes_for_wh
             made = maker.make(target, keep=1)
         except Unavailable:
             newest = verify_backup(FolderTarget(root), None)
-            assert newest.problems == ()
+            assert newest.problems == {}
             if newest.backup not in names:  # it was whole, and older ones were being deleted
                 names.append(newest.backup)
             steps += 1
@@ -156,7 +160,7 @@ def test_blob_deleted_meanwhile_is_not_in_the_backup(
     maker = BackupMaker(data, opened, clock, threads=1)
     made = maker.make(Deleting(tmp_path / "target"), keep=7)
     assert (made.originals, made.missing) == (1, [])
-    assert restore(target, None, tmp_path / "new").problems == ()
+    assert restore(target, None, tmp_path / "new").problems == {}
     assert blobs_in(tmp_path / "new").keys() == {kept.id}
 
 
@@ -169,8 +173,22 @@ def test_missing_and_damaged_bytes_are_told(
     path_of(data, damaged.key).write_bytes(b"x")
     made = maker.make(target, keep=7)
     assert (made.missing, made.damaged, made.originals) == ([missing.key], [damaged.key], 2)
-    restore(target, None, tmp_path / "new")
+    told = {missing.key: MISSING, damaged.key: DAMAGED}
+    assert verify_backup(target, None).problems == told
+    done = restore(target, None, tmp_path / "new")
+    assert (done.pictures, done.problems, done.recorded) == (3, told, True)
     assert blobs_in(tmp_path / "new").keys() == {missing.id, damaged.id, whole.id}
+
+
+def test_picture_that_is_damaged_here_and_lost_in_the_target_is_one_problem(
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+) -> None:
+    damaged = add_labelled(data, opened, b"1")
+    path_of(data, damaged.key).write_bytes(b"x")
+    maker.make(target, keep=7)
+    path_of(tmp_path / "target", original_name(hashlib.sha256(b"x").hexdigest())).unlink()
+    done = verify_backup(target, None)
+    assert (done.pictures, done.problems.keys()) == (1, {damaged.key})
 
 
 def test_failed_blob_without_bytes_is_not_missing(
@@ -202,6 +220,19 @@ def test_old_backups_are_deleted_with_their_pictures(
         "20260131T140000Z",
         "20260131T150000Z",
     ]
+
+
+def test_backup_without_a_number_to_keep_deletes_no_backup(
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, clock: SettableClock
+) -> None:
+    add_labelled(data, opened, b"picture")
+    for hour in range(10):
+        clock.now = clock.now.replace(hour=hour)
+        assert maker.make(target, keep=None).deleted == []
+    assert len(backups_in(name for name, _ in target.sizes())) == 10
+    clock.now = clock.now.replace(hour=10)
+    made = maker.make(target, keep=9)
+    assert made.deleted == ["20260131T000000Z", "20260131T010000Z"]
 
 
 def test_second_backup_at_the_same_time_is_refused(
@@ -284,7 +315,7 @@ def test_damaged_picture_is_left_out_and_told(
         )
         path.write_bytes(content) if content else path.unlink()
     for done in (verify_backup(target, None), restore(target, None, tmp_path / "new")):
-        assert {problem.split(":")[0] for problem in done.problems} == {worse.key, lost.key}
+        assert done.problems.keys() == {worse.key, lost.key}
     assert list(everything(tmp_path / "new").values()) == [b"whole"]
 
 
@@ -354,7 +385,7 @@ def test_deleted_blobs_with_equal_bytes_keep_each_other(
     path_of(data, one.key).unlink()
     clock.now = clock.now.replace(hour=13)
     assert maker.make(target, keep=1).originals == 1
-    assert verify_backup(target, None).problems == ()
+    assert verify_backup(target, None).problems == {}
 
 
 def test_blob_without_a_recorded_digest_is_backed_up(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -27,11 +28,21 @@ MANIFEST = Manifest(
     listing=Part("bb" * 32, 7),
     originals=2,
     original_bytes=12,
+    missing=("originals/anna/01",),
+    damaged=("originals/anna/02",),
 )
 
 
 def test_manifest_is_read_as_it_was_written() -> None:
     assert load_manifest(dump_manifest(MANIFEST)) == MANIFEST
+
+
+def test_manifest_of_the_first_format_does_not_tell_what_is_missing() -> None:
+    """The very bytes that version 0.1.0 wrote."""
+    first = (Path(__file__).parent / "manifest_format_1.json").read_bytes()
+    manifest = load_manifest(first)
+    assert (manifest.originals, manifest.lacking, manifest.recorded) == (2, 0, False)
+    assert MANIFEST.recorded
 
 
 @pytest.mark.parametrize(
@@ -43,7 +54,7 @@ def test_unreadable_manifest_is_damage(content: bytes) -> None:
 
 
 def test_manifest_of_a_later_program_tells_what_to_do() -> None:
-    later = dump_manifest(MANIFEST).replace(b'"format": 1', b'"format": 2')
+    later = dump_manifest(MANIFEST).replace(b'"format": 2', b'"format": 3')
     with pytest.raises(BackupDamaged, match="update the program"):
         load_manifest(later)
 
@@ -84,10 +95,12 @@ def test_backup_is_whole_with_its_manifest() -> None:
 def test_newest_whole_backups_are_kept() -> None:
     backups = {"1": True, "2": True, "3": False, "4": True, "5": False}
     assert surplus(backups, keep=2) == ["1", "3", "5"]
-    assert surplus(backups, keep=9) == ["3", "5"]
+    assert surplus(backups, keep=9) == surplus(backups, keep=None) == ["3", "5"]
 
 
 def test_only_pictures_that_no_backup_lists_are_unused() -> None:
     kept, other = original_name("ab" * 32), original_name("cd" * 32)
-    names = [kept, other, "originals/ab/.part", "backups/1/manifest.json", "lost.txt"]
-    assert list(unused(names, {kept})) == [other, "originals/ab/.part"]
+    part = f"originals/ab/.{'0' * 16}"  # what a killed backup left
+    foreign = ["originals/anna/01KG9YS7KV87072TP6JK9SH9K6", f"originals/ab/{'zz' * 32}"]
+    names = [kept, other, part, *foreign, "backups/1/manifest.json", "lost.txt"]
+    assert list(unused(names, {kept})) == [other, part]

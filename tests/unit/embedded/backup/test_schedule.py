@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from core.runtime.settings import BadSetting
+from core.storage.files import path_of
 from embedded.backup.manifest import backups_in
-from embedded.backup.schedule import BackupSchedule
+from embedded.backup.schedule import BackupSchedule, LastBackup, last_backup
 from embedded.backup.targets import FolderTarget
 from embedded.settings import Settings
 from embedded.stores import Stores
 from tests.conftest import SettableClock
+from tests.support.data_folder import add_labelled
 
 
 @pytest.fixture
@@ -79,6 +82,21 @@ def test_failure_is_logged_and_the_backup_tried_again(
     assert len(made(settings)) == 1
 
 
+def test_lost_picture_is_remembered_until_a_backup_has_all(
+    settings: Settings, data: Path, opened: Stores, clock: SettableClock
+) -> None:
+    schedule = BackupSchedule(settings, opened, clock)
+    assert last_backup(opened.database) is None
+    path = path_of(data, add_labelled(data, opened, b"picture").key)
+    path.rename(data / "aside")
+    schedule()
+    assert last_backup(opened.database) == LastBackup(clock.now, 1)
+    (data / "aside").rename(path)
+    clock.advance(timedelta(hours=24))
+    schedule()
+    assert last_backup(opened.database) == LastBackup(clock.now, 0)
+
+
 def test_stopped_schedule_makes_none(
     settings: Settings, opened: Stores, clock: SettableClock
 ) -> None:
@@ -86,3 +104,14 @@ def test_stopped_schedule_makes_none(
     schedule.stop()
     schedule()
     assert made(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "message"), [("data/backups", "beside it"), ("s3:backups", "s3://BUCKET")]
+)
+def test_unusable_target_is_refused_at_the_start(
+    data: Path, opened: Stores, clock: SettableClock, place: str, message: str
+) -> None:
+    target = place.replace("data", str(data))
+    with pytest.raises(BadSetting, match=f"--backup-to.*{message}"):
+        BackupSchedule(Settings(data=data, backup_to=target), opened, clock)

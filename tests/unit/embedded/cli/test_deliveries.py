@@ -113,7 +113,7 @@ def test_deliveries_are_listed(rig: Rig) -> None:
     ]
     assert list(listed[0]) == [
         *("id", "blob_id", "owner", "url", "state", "attempts"),
-        *("created_at", "due_at", "ended_at"),
+        *("created_at", "due_at", "ended_at", "last_error", "reason"),
     ]
 
 

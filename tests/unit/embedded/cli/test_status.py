@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from core.domain.clock import utc_now
+from core.storage.files import path_of
+from embedded.backup.schedule import BackupSchedule
 from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.blobs import a_blob
+from tests.support.data_folder import add_labelled
 
 
 @pytest.fixture
@@ -46,6 +49,18 @@ def test_status_is_one_json_object(data: Path, capsys: pytest.CaptureFixture[str
     assert found["queues"]["uploads"]["dead"] == 1
     assert found["running"] is False
     assert found["last_backup"] is None
+
+
+def test_status_tells_that_the_last_backup_lacks_pictures(
+    data: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = str(tmp_path_factory.mktemp("target"))
+    stores = open_stores(Settings(data=data))
+    path_of(data, add_labelled(data, stores, b"picture").key).unlink()
+    BackupSchedule(Settings(data=data, backup_to=target), stores, utc_now)()
+    stores.database.close()
+    assert main(["status", "--data", str(data)]) == 0
+    assert capsys.readouterr().out.endswith("which lacks 1 pictures: see 'labelling backups'\n")
 
 
 def test_status_needs_a_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

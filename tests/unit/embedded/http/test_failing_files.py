@@ -14,6 +14,7 @@ import pytest
 from api.rest.app import create_app
 from core.domain.blob import Blob
 from core.domain.errors import StorageFull, Unavailable
+from core.domain.thumbnail import ThumbnailSize
 from core.storage.disk_reserve import DiskReserve
 from embedded.http.object_routes import ObjectRoutes
 from embedded.http.thumbnails import Thumbnails
@@ -35,7 +36,7 @@ class Routes:
             stores.storage,
             stores.signer,
             stores.clock,
-            lambda picture: self.make(picture),  # noqa: PLW0108  # tests replace it
+            lambda picture, _size: self.make(picture),  # tests replace it
             lambda size: self.check_space(size),  # noqa: PLW0108
         )
         objects = ObjectRoutes(
@@ -49,7 +50,7 @@ class Routes:
         )
         self.app = create_app(replace(stores.services("anna"), thumbnail_url=thumbnails.url))
         self.app.router.routes.extend([*objects.routes(), *thumbnails.routes()])
-        self.thumbnail_url = thumbnails.url(self.blob)
+        self.thumbnail_url = thumbnails.url(self.blob, ThumbnailSize.SMALL)
         self.download_url = stores.storage.presign_get(
             self.blob.key, "image/jpeg", now=stores.clock()
         )

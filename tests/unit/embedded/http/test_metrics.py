@@ -65,9 +65,10 @@ def test_operations_are_counted_by_their_root_fields(
 
 
 def test_routes_are_counted_by_their_template(client: AppClient, recorder: Recorder) -> None:
-    for blob_id in ("one", "two"):
-        assert client.get(f"/blobs/{blob_id}").status_code == 404
-    assert requests(recorder, "GET /blobs/{blob_id}", "4xx") == 2
+    """`/blobs` is the earlier name of `/v1/blobs`."""
+    for path in ("/v1/blobs/one", "/v1/blobs/two", "/blobs/three"):
+        assert client.get(path).status_code == 404
+    assert requests(recorder, "GET /v1/blobs/{blob_id}", "4xx") == 3
     assert client.get("/healthz").status_code == 200
     assert requests(recorder, "GET /healthz", "2xx") == 1
 

@@ -64,6 +64,20 @@ def test_all_files_of_the_page_are_served(browser: AppClient) -> None:
     assert re.search(r"<script(?![^>]*\bsrc=)", page) is None
 
 
+def test_operators_page_is_served_with_its_files(browser: AppClient) -> None:
+    """To everybody: it holds no data, and asks the API with the visitor's session."""
+    page = browser.get("/admin")
+    assert page.status_code == 200
+    assert "require-trusted-types-for 'script'" in page.headers["content-security-policy"]
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert {Path(each).suffix for each in loaded} == {".js", ".css", ".svg"}
+    for each in loaded:
+        assert each.startswith("./admin/assets/")  # a proxy may offer it below a path
+        answer = browser.get(urljoin("/admin", each))
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+
+
 @pytest.mark.parametrize(
     "path", ["/graphiql/../../cli.py", "/graphiql/%2e%2e/%2e%2e/cli.py", "/graphiql/nothing.js"]
 )

@@ -16,7 +16,7 @@ from tests.support.process import ServiceProcess
 
 pytestmark = pytest.mark.slow
 
-URLS = "query ($id: ID!) { blob(id: $id) { status thumbnailUrl downloadUrl } }"
+URLS = "query ($id: ID!) { blob(id: $id) { status thumbnailUrl previewUrl downloadUrl } }"
 DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
 
 
@@ -54,14 +54,30 @@ def test_thumbnail_is_made_once_and_kept(service: ServiceProcess) -> None:
     assert service.graphql(URLS, id=blob_id)["blob"]["thumbnailUrl"] == url
 
 
-def test_deletion_removes_the_thumbnail(service: ServiceProcess) -> None:
-    """The file too, at once."""
+def test_preview_is_a_larger_thumbnail_with_a_url_of_its_own(service: ServiceProcess) -> None:
     blob_id = labelled(service, photo("coffee.png"))
-    url = service.graphql(URLS, id=blob_id)["blob"]["thumbnailUrl"]
-    assert httpx.get(url).status_code == 200
+    blob = service.graphql(URLS, id=blob_id)["blob"]
+    answer = httpx.get(blob["previewUrl"])
+    large = Image.open(io.BytesIO(answer.content))
+    assert (large.format, large.size) == ("WEBP", (600, 400))
+    assert answer.headers["cache-control"].startswith("private, max-age=")
+    assert httpx.get(blob["previewUrl"]).content == answer.content
+    small = Image.open(io.BytesIO(httpx.get(blob["thumbnailUrl"]).content))
+    assert small.size == (320, 213)
+    assert httpx.get(blob["previewUrl"].replace("/large", "")).status_code == 403
+    assert httpx.get(blob["thumbnailUrl"].replace("?", "/large?")).status_code == 403
+
+
+def test_deletion_removes_the_thumbnails(service: ServiceProcess) -> None:
+    """The files too, at once."""
+    blob_id = labelled(service, photo("coffee.png"))
+    blob = service.graphql(URLS, id=blob_id)["blob"]
+    urls = (blob["thumbnailUrl"], blob["previewUrl"])
+    assert [httpx.get(url).status_code for url in urls] == [200, 200]
+    assert len(list((service.data / "derived").rglob(f"{blob_id}*"))) == 2
     service.graphql(DELETE, id=blob_id)
-    assert httpx.get(url).status_code == 404
-    assert not [path for path in (service.data / "derived").rglob(blob_id) if path.is_file()]
+    assert [httpx.get(url).status_code for url in urls] == [404, 404]
+    assert list((service.data / "derived").rglob(f"{blob_id}*")) == []
 
 
 def test_changed_thumbnail_url_is_rejected(service: ServiceProcess) -> None:
@@ -82,7 +98,7 @@ def test_failed_or_missing_image_has_no_thumbnail(service: ServiceProcess, tmp_p
     """The URL is null, before the bytes arrive too."""
     blob_id = labelled(service, photo("coffee.png")[:3000])
     blob = service.graphql(URLS, id=blob_id)["blob"]
-    assert (blob["status"], blob["thumbnailUrl"]) == ("FAILED", None)
+    assert (blob["status"], blob["thumbnailUrl"], blob["previewUrl"]) == ("FAILED", None, None)
     assert httpx.get(blob["downloadUrl"]).content == photo("coffee.png")[:3000]
     awaited = service.create_upload("PNG")["blob_id"]
     assert service.graphql(URLS, id=awaited)["blob"]["thumbnailUrl"] is None

@@ -9,13 +9,20 @@ from PIL import Image
 
 from core.domain.blob import ImageType
 from core.domain.errors import PictureRefused
-from labeller.imaging.thumbnail import SIDE, thumbnail
+from core.domain.thumbnail import ThumbnailSize
+from labeller.imaging.thumbnail import thumbnail
 from tests.support.photos import as_jpeg, photo
+from tests.support.pictures import encode, quarters, turned
+
+SIDE = 320
 
 
-def shown(content: bytes, max_pixels: int = 50_000_000) -> Image.Image:
+def shown(
+    content: bytes, size: ThumbnailSize = ThumbnailSize.SMALL, max_pixels: int = 50_000_000
+) -> Image.Image:
     """Return the thumbnail as a browser would decode it."""
-    small = Image.open(io.BytesIO(thumbnail(io.BytesIO(content), max_pixels=max_pixels)))
+    made = thumbnail(io.BytesIO(content), size, max_pixels=max_pixels)
+    small = Image.open(io.BytesIO(made))
     assert small.format == "WEBP"
     return small
 
@@ -49,6 +56,14 @@ def test_a_picture_is_shown_as_the_camera_was_held() -> None:
     exif[0x0112] = 6
     Image.new("RGB", (600, 300), "red").save(out, "JPEG", exif=exif)
     assert shown(out.getvalue()).size == (SIDE // 2, SIDE)
+    assert shown(out.getvalue(), ThumbnailSize.LARGE).size == (300, 600)
+
+
+def test_a_large_one_has_up_to_2048_pixels_a_side() -> None:
+    """Of a HEIC that is shown standing too."""
+    tall = encode(quarters(3000, 1500), ImageType.HEIC, exif=turned(6))
+    assert shown(tall, ThumbnailSize.LARGE).size == (1024, 2048)
+    assert shown(photo("chelsea.png"), ThumbnailSize.LARGE).size == (451, 300)
 
 
 def test_transparency_is_laid_on_white() -> None:

@@ -1,6 +1,7 @@
 import { bearer } from './session.js';
 
 const SECONDS = 20;
+const PASSING = new Set(['OFFLINE', 'SERVICE_UNAVAILABLE', 'TIMEOUT', 'TOO_MANY_REQUESTS']);
 const UNAVAILABLE = [502, 503, 504];
 
 /** A failed request. `message` is for people; `code` is that of the GraphQL error, if there is one. */
@@ -18,7 +19,7 @@ export class ServiceError extends Error {
 
   /** Whether a retry can succeed: the service was unreachable or overloaded. */
   get passing() {
-    return this.code === 'OFFLINE' || this.code === 'SERVICE_UNAVAILABLE' || this.code === 'TIMEOUT';
+    return PASSING.has(this.code ?? '');
   }
 }
 
@@ -73,10 +74,11 @@ export class Client {
    * result that is an `Error` of the schema.
    * @param {string} query
    * @param {object} [variables]
+   * @param {{keepalive?: boolean}} [options]
    * @returns {Promise<any>}
    */
-  async change(query, variables) {
-    const [result] = Object.values(await this.ask(query, variables));
+  async change(query, variables, options) {
+    const [result] = Object.values(await this.ask(query, variables, options));
     if (result?.message !== undefined) throw new ServiceError(result.message, { ...result, code: result.__typename });
     return result;
   }

@@ -3,11 +3,13 @@ const TILE = /* GraphQL */ `
   fragment Tile on Blob {
     id
     status
+    contentType
     createdAt
     labels { name confidence parents confirmedAt }
     failure { code message }
     thumbnailUrl
     downloadUrl
+    deletesAt
   }
 `;
 
@@ -52,19 +54,41 @@ export const DOWNLOADS = /* GraphQL */ `
   }
 `;
 
+// What `labelling export` writes.
+export const EXPORT = /* GraphQL */ `
+  query Export($ids: [ID!]!) {
+    nodes(ids: $ids) {
+      ... on Blob {
+        id status contentType sizeBytes sha256 width height createdAt labelledAt
+        fileName externalId metadata { key value }
+        detector { name version }
+        failure { code message }
+        labels {
+          name confidence parents aliases categories source confirmedAt
+          instances { confidence boundingBox { left top width height } }
+        }
+      }
+    }
+  }
+`;
+
 export const PICTURE = /* GraphQL */ `
   query Picture($id: ID!) {
     blob(id: $id) {
       id
       status
       fileName
+      externalId
+      metadata { key value }
       contentType
       sizeBytes
       width
       height
       createdAt
       labelledAt
+      deletesAt
       thumbnailUrl
+      previewUrl
       downloadUrl
       failure { code message }
       labels {
@@ -136,9 +160,19 @@ export const CREATE = /* GraphQL */ `
 
 export const DELETE = /* GraphQL */ `
   mutation Delete($ids: [ID!]!) {
-    deleteBlobs(ids: $ids) {
+    deleteBlobs(ids: $ids, input: { delaySeconds: 30 }) {
       __typename
       ... on DeletedBlobs { outcomes { __typename ... on Error { message } } }
+      ... on Error { message }
+    }
+  }
+`;
+
+export const RESTORE = /* GraphQL */ `
+  mutation Restore($ids: [ID!]!) {
+    restoreBlobs(ids: $ids) {
+      __typename
+      ... on RestoredBlobs { outcomes { __typename ... on Error { message } } }
       ... on Error { message }
     }
   }

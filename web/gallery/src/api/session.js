@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-import { replaceStoredKey, signIn } from './sign-in.js';
+import { otherTabs, ownerOf, replaceStoredKey, signIn } from './sign-in.js';
 
 const STORED = 'labelling:key';
 
@@ -20,6 +20,8 @@ export class Session {
     this.former = former;
     this.key = (this.isElsewhere && storage.getItem(STORED)) || '';
     this.reachable = signal(true);
+    /** @type {BroadcastChannel | undefined} */
+    this.tabs = undefined;
   }
 
   /** Whether the page is on another host than the service. */
@@ -36,20 +38,29 @@ export class Session {
     this.former.removeItem(STORED);
   }
 
+  /** Calls `onChange` once another tab has signed in or out: the cookie is theirs too. @param {() => void} onChange */
+  watch(onChange) {
+    if (!this.isElsewhere) this.tabs = otherTabs(this.page.baseURI, onChange);
+  }
+
   /**
    * Signs in with an API key, or out with an empty one. Returns undefined, or why that failed.
    * @param {string} key
    */
   async change(key) {
-    if (!this.isElsewhere) return (await signIn(this.page.baseURI, key))?.message;
-    this.#keep(key);
+    if (this.isElsewhere) {
+      this.#keep(key);
+      return undefined;
+    }
+    const failed = await signIn(this.page.baseURI, key);
+    if (!failed) this.tabs?.postMessage('changed');
+    return failed?.message;
   }
 
   /** Returns the owner that the page is signed in as, and nothing if it is not. @returns {Promise<string>} */
   async owner() {
     if (this.isElsewhere) return this.key && 'the owner of the key';
-    const response = await fetch(new URL('session', this.page.baseURI)).catch(() => null);
-    return response?.status === 200 ? (await response.json()).owner : '';
+    return ownerOf(this.page.baseURI);
   }
 
   /** @param {string} key */

@@ -1,5 +1,6 @@
 // Signing in with an API key or token, for all pages of the service. The answer sets a cookie that scripts can't read.
 
+const LOST = { status: 0, message: 'The browser did not keep the session. Allow cookies, and open the service at its public address.' };
 const STORED = 'labelling:key'; // where earlier versions stored the key
 
 /**
@@ -13,13 +14,27 @@ export async function signIn(base, key, send = fetch) {
   const response = await send(new URL('session', base), key
     ? { method: 'POST', headers: { Authorization: `Bearer ${key}` } }
     : { method: 'DELETE' }).catch(() => null);
-  if (response?.ok) return undefined;
+  if (response?.ok) return !key || (await ownerOf(base, send)) ? undefined : LOST;
   const problem = await response?.json().catch(() => null);
   return {
     status: response?.status ?? 0,
-    message: problem?.detail ?? (response ? `The service responded with status ${response.status}.` : 'The service can’t be reached.'),
+    message: forPeople(problem?.detail) ?? (response ? `The service responded with status ${response.status}.` : 'The service can’t be reached.'),
   };
 }
+
+/**
+ * Returns the owner that the browser is signed in as, and nothing if it is not.
+ * @param {string | URL} base
+ * @param {typeof fetch} [send]
+ * @returns {Promise<string>}
+ */
+export async function ownerOf(base, send = fetch) {
+  const response = await send(new URL('session', base)).catch(() => null);
+  return response?.status === 200 ? (await response.json()).owner : '';
+}
+
+/** Returns an error about a key without what a program must send. @param {string | undefined} message */
+export const forPeople = (message) => message?.replace(/: send one as .*/s, '.');
 
 /**
  * Replaces a key that an earlier version stored by a session, and removes it. Until the service answers, it stays.
@@ -32,4 +47,15 @@ export async function replaceStoredKey(base, storage = localStorage, send = fetc
   if (!key) return;
   const failed = await signIn(base, key, send);
   if (!failed || failed.status === 401) storage.removeItem(STORED);
+}
+
+/**
+ * The other tabs of the service, which share its cookie: `onChange` runs when one of them has signed in or out.
+ * @param {string | URL} base
+ * @param {() => void} onChange
+ */
+export function otherTabs(base, onChange) {
+  const channel = new BroadcastChannel(`session of ${new URL('.', base)}`);
+  channel.onmessage = onChange;
+  return channel;
 }

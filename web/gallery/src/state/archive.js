@@ -1,7 +1,8 @@
 import { batchesOf } from '../api/batches.js';
 import { DOWNLOADS } from '../api/operations.js';
-import { bytes, count } from '../text/words.js';
+import { bytes, count, pictures } from '../text/words.js';
 import { Zip } from '../text/zip.js';
+import { save } from './save.js';
 
 const MAX_BYTES = 1e9; // what a browser surely keeps in memory
 
@@ -46,15 +47,11 @@ const nameOf = ({ id, fileName, contentType }) => fileName ?? `${id}.${contentTy
 
 /** Downloads the originals of pictures as one file. @param {string[]} ids @param {import('../app.js').App} app */
 export async function download(ids, app) {
-  const close = app.notices.show(`Preparing ${count(ids.length)} ${ids.length === 1 ? 'picture' : 'pictures'} for download …`, { seconds: 600 });
+  const close = app.notices.show(`Preparing ${pictures(ids.length)} for download …`, { seconds: 600 });
   try {
     const { archive, missing } = await archiveOf(ids, app);
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(archive);
-    link.download = 'pictures.zip';
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // once the browser has begun to save it
-    if (missing) app.notices.show(`${count(missing)} of ${count(ids.length)} pictures could not be fetched.`);
+    save(archive, 'pictures.zip');
+    if (missing) app.notices.show(`${count(missing)} of ${pictures(ids.length)} could not be fetched.`);
   } catch (error) {
     app.notices.show(error.message);
   } finally {

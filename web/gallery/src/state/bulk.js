@@ -1,9 +1,6 @@
 import { batchesOf } from '../api/batches.js';
 import { ADD_LABELS, RELABEL, REMOVE_LABELS } from '../api/operations.js';
-import { count } from '../text/words.js';
-
-/** @param {number} number */
-const pictures = (number) => (number === 1 ? '1 picture' : `${count(number)} pictures`);
+import { pictures } from '../text/words.js';
 
 /** Changes of many pictures at once. */
 export class Bulk {

@@ -5,10 +5,10 @@ import { LIST, TILES } from '../api/operations.js';
 import { dayOf } from '../text/days.js';
 import { EVERYTHING, filterOf } from '../text/search.js';
 import { belongs } from './membership.js';
+import { besideOf, farFrom, placeOf } from './places.js';
 import { takeOut } from './removal.js';
 
-const PAGE = 60;
-const MAX_LOADED = 2000; // pictures that are kept in memory
+const PAGE = 60; // at first; later ones have as many as a request takes
 const FRESH = 10 * 60_000; // signed URLs live 15 minutes
 
 /** @typedef {import('../types').Tile} Tile */
@@ -54,6 +54,8 @@ export class Collection {
     this.keys = new Map();
     /** @type {Set<string>} */
     this.gone = new Set();
+    /** Those of them that wait to be deleted, and may return. @type {Set<string>} */
+    this.waiting = new Set();
     /** @type {string | null} */
     this.cursor = null;
     this.complete.value = false;
@@ -95,13 +97,7 @@ export class Collection {
 
   /** Returns the id of the picture `by` places after this one; undefined beyond the ends, and where this one is not listed. @param {string} id @param {number} by */
   beside(id, by) {
-    const from = this.order.indexOf(this.keyOf(id));
-    if (from < 0) return undefined;
-    for (let place = from + by; place >= 0 && place < this.order.length; place += by) {
-      const found = this.idOf(this.order[place]);
-      if (found) return found;
-    }
-    return undefined;
+    return besideOf(id, by, this);
   }
 
   /** Returns the id of the picture with this key; undefined for an upload that has none yet. @param {string} key */
@@ -148,7 +144,7 @@ export class Collection {
   /** @param {string | null} after */
   async #page(after) {
     const search = this.search.value;
-    const variables = { filter: filterOf(search), orderBy: search.order, first: PAGE, after };
+    const variables = { filter: filterOf(search), orderBy: search.order, first: after ? MAX_IDS : PAGE, after };
     return (await this.client.ask(LIST, variables)).page;
   }
 
@@ -165,12 +161,19 @@ export class Collection {
     if (this.gone.has(blob.id) || this.order.includes(blob.id)) return;
     if (!belongs(blob, this.search.value, this.meant.value)) return;
     const others = this.arrivals.value.filter(({ id }) => id !== blob.id);
+    const place = placeOf(blob.id, this);
+    if (place < 0) return; // an old picture that changed: it comes with a later page
     const waits = this.search.value.order !== 'NEWEST' || this.isReading();
     this.arrivals.value = waits ? [blob, ...others] : others;
     if (waits) return;
     this.#count(1);
-    this.#put(blob, 0);
+    this.#put(blob, place);
     this.touch(null);
+  }
+
+  /** Lets a picture be taken again that waited to be deleted, because it was restored. @param {string} id */
+  readmit(id) {
+    if (this.waiting.delete(id)) this.gone.delete(id);
   }
 
   /** Shows the new pictures that wait. In another order than by date, a new start finds their places. */
@@ -182,7 +185,7 @@ export class Collection {
       return;
     }
     this.arrivals.value = [];
-    for (const blob of [...waiting].reverse()) this.#put(blob, 0);
+    for (const blob of [...waiting].reverse()) this.#put(blob, Math.max(0, placeOf(blob.id, this)));
     this.#count(waiting.length);
     this.touch(null);
   }
@@ -223,7 +226,7 @@ export class Collection {
 
   /** Removes a picture that was deleted. @param {string} id */
   remove(id) {
-    this.removeAll([id]);
+    if (!this.gone.has(id)) this.removeAll([id]);
   }
 
   /** Removes pictures. Returns a function that puts some of them back. @param {string[]} ids */
@@ -278,7 +281,7 @@ export class Collection {
     nodes.forEach((/** @type {Tile | null} */ blob, /** @type {number} */ index) => {
       const id = ids[index];
       const key = this.keyOf(id);
-      if (!blob) {
+      if (!blob || blob.deletesAt) {
         this.remove(id); // deleted by another client
         return;
       }
@@ -291,10 +294,6 @@ export class Collection {
 
   /** Unloads pictures that are far from the visible part. @param {number} place */
   forget(place) {
-    if (this.items.size <= MAX_LOADED) return;
-    const near = new Set(this.order.slice(Math.max(0, place - MAX_LOADED / 4), place + MAX_LOADED / 2));
-    for (const [key, item] of this.items) {
-      if (!near.has(key) && !item.upload) this.items.delete(key);
-    }
+    for (const key of farFrom(place, this)) this.items.delete(key);
   }
 }

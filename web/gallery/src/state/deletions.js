@@ -1,10 +1,13 @@
 import { batchesOf } from '../api/batches.js';
-import { DELETE } from '../api/operations.js';
+import { DELETE, RESTORE } from '../api/operations.js';
 import { count } from '../text/words.js';
 
-const UNDO_SECONDS = 7;
+const UNDO_SECONDS = 20; // the service deletes after 30: a click at the last moment still comes in time
 
-/** Deletions, which the user can undo for some seconds before they are sent. */
+/** @param {number} number */
+const pictures = (number) => (number === 1 ? 'The picture was' : `${count(number)} pictures were`);
+
+/** Deletions. The service waits with them, so that the user can undo them and leave the page. */
 export class Deletions {
   /**
    * @param {{
@@ -17,59 +20,53 @@ export class Deletions {
     this.client = client;
     this.collection = collection;
     this.notices = notices;
-    /** The pictures that will be deleted, each with the function that puts it back. @type {Map<string, () => void>} */
-    this.pending = new Map();
+    /** Settles when the service has all deletions. @type {Promise<any>} */
+    this.sent = Promise.resolve();
   }
 
-  /** Removes pictures from view, and deletes them unless the user undoes that. @param {string[]} ids */
+  /** Deletes pictures, and shows how to undo that. @param {string[]} ids */
   remove(ids) {
-    const fresh = ids.filter((id) => !this.pending.has(id));
-    if (!fresh.length) return;
-    const back = this.collection.removeAll(fresh);
-    for (const id of fresh) this.pending.set(id, () => back([id]));
-    this.notices.show(fresh.length === 1 ? 'Picture deleted.' : `${count(fresh.length)} pictures deleted.`, {
+    if (!ids.length) return;
+    const back = this.collection.removeAll(ids);
+    const sending = this.#change(DELETE, ids, 'deleted', back);
+    this.sent = Promise.all([this.sent, sending]);
+    this.notices.show(ids.length === 1 ? 'Picture deleted.' : `${count(ids.length)} pictures deleted.`, {
       seconds: UNDO_SECONDS,
-      actions: [['Undo', () => this.#undo(fresh, back)]],
-      onEnd: () => this.#commit(fresh),
+      actions: [['Undo', () => this.#undo(ids, sending, back)]],
     });
   }
 
-  /** @param {string[]} ids @param {(ids: string[]) => void} back */
-  #undo(ids, back) {
-    back(ids.filter((id) => this.pending.delete(id)));
+  /** @param {string[]} ids @param {Promise<any>} sending @param {(ids: string[]) => void} back */
+  async #undo(ids, sending, back) {
+    await sending;
+    back(await this.#change(RESTORE, ids, 'restored'));
   }
 
-  /** @param {string[]} given */
-  async #commit(given) {
-    const ids = given.filter((id) => this.pending.has(id));
-    for (const batch of batchesOf(ids)) await this.#delete(batch);
-  }
-
-  /** @param {string[]} ids */
-  async #delete(ids) {
-    const backs = ids.map((id) => this.pending.get(id));
-    for (const id of ids) this.pending.delete(id);
-    let problem = '';
-    let kept = backs;
-    try {
-      const { outcomes } = await this.client.change(DELETE, { ids });
-      kept = backs.filter((_, index) => !isGone(outcomes[index]));
-      problem = outcomes.find((/** @type {any} */ each) => !isGone(each))?.message ?? '';
-    } catch (error) {
-      problem = error.message;
+  /**
+   * Executes a mutation for all pictures, says what failed, and returns the ids of the changed ones.
+   * @param {string} mutation
+   * @param {string[]} ids
+   * @param {string} done
+   * @param {(ids: string[]) => void} [failed] receives the ids of the others
+   */
+  async #change(mutation, ids, done, failed = () => {}) {
+    /** @type {Map<string, string>} */
+    const problems = new Map();
+    await Promise.all(batchesOf(ids).map(async (batch) => {
+      try {
+        const { outcomes } = await this.client.change(mutation, { ids: batch }, { keepalive: true });
+        outcomes.forEach((/** @type {any} */ { __typename, message }, /** @type {number} */ index) => {
+          const gone = mutation === DELETE && __typename === 'BlobNotFound';
+          if (message !== undefined && !gone) problems.set(batch[index], message);
+        });
+      } catch (error) {
+        for (const id of batch) problems.set(id, error.message);
+      }
+    }));
+    if (problems.size) {
+      failed([...problems.keys()]);
+      this.notices.show(`${pictures(problems.size)} not ${done}. ${[...problems.values()].at(-1)}`);
     }
-    if (!problem) return;
-    for (const back of kept) back?.();
-    this.notices.show(`${kept.length === 1 ? 'The picture was' : `${count(kept.length)} pictures were`} not deleted. ${problem}`);
-  }
-
-  /** Sends what is pending at once, because the page ends. Requests may outlive it. */
-  flush() {
-    const ids = [...this.pending.keys()];
-    this.pending.clear();
-    return Promise.all(batchesOf(ids).map((batch) => this.client.ask(DELETE, { ids: batch }, { keepalive: true }).catch(() => {})));
+    return ids.filter((id) => !problems.has(id));
   }
 }
-
-/** @param {{__typename: string}} outcome */
-const isGone = ({ __typename }) => __typename === 'DeletedBlob' || __typename === 'BlobNotFound';

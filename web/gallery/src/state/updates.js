@@ -101,6 +101,7 @@ export class Updates {
 
   /** @param {{kind: string, blobId: string, blob: Tile | null}} event */
   happened({ kind, blobId, blob }) {
+    if (kind === 'EDITED' && blob && !blob.deletesAt) this.collection.readmit(blobId);
     if (blob) this.#news(blob);
     if (kind === 'DELETED') this.#gone(blobId);
     else if (this.viewer().id.value === blobId) this.viewer().look();
@@ -116,6 +117,11 @@ export class Updates {
 
   /** @param {Tile} blob */
   #news(blob) {
+    if (blob.deletesAt) {
+      this.#gone(blob.id);
+      this.collection.waiting.add(blob.id);
+      return;
+    }
     this.collection.take(blob);
     if (!FINAL.has(blob.status)) return;
     this.onSettled(blob.id, blob);

@@ -104,9 +104,13 @@ export class Viewer {
   /** @param {Picture | null} blob */
   #show(blob) {
     const before = this.blob.value;
-    this.blob.value = blob && withKnownUrl(blob, before);
-    this.problem.value = blob ? '' : 'This picture does not exist.';
-    if (!blob) return;
+    if (!blob || blob.deletesAt) {
+      this.blob.value = null;
+      this.problem.value = blob ? 'This picture is deleted.' : 'This picture does not exist.';
+      return;
+    }
+    this.blob.value = withKnownUrl(blob, before);
+    this.problem.value = '';
     const text = described(blob);
     if (text !== this.said) this.notices.speak(text);
     this.said = text;

@@ -25,6 +25,8 @@ const FAILURE = {
 export const failureText = ({ code, message }) => FAILURE[code] ?? message;
 /** @param {number} number */
 export const count = (number) => NUMBER.format(number);
+/** @param {number} number */
+export const pictures = (number) => (number === 1 ? '1 picture' : `${count(number)} pictures`);
 /** @param {number} confidence */
 export const percent = (confidence) => `${PERCENT.format(confidence)}%`;
 
@@ -77,15 +79,18 @@ export function withWord(label, word) {
 }
 
 /** @type {Record<string, string>} */
-const OF_STATUS = { LABELLED: 'Labelled pictures', LABELLING: 'Pictures that are being labelled', FAILED: 'Pictures that could not be labelled' };
+const OF_STATUS = { LABELLED: 'Labelled pictures', LABELLING: 'Pictures that are being labelled', FAILED: 'Pictures that could not be labelled', NOTHING: 'Pictures in which nothing was found' };
 /** @type {Record<string, string>} */
 const IN_ORDER = { NEWEST: 'newest first', OLDEST: 'oldest first', CONFIDENCE: 'most confident first' };
+/** @type {Record<string, string>} */
+const CONFIRMED = { yes: 'with labels that you confirmed', no: 'with labels that you did not confirm' };
 
 /** Returns the heading of a collection: what its search means. @param {import('../types').Search} search @param {Map<string, string | null>} meant */
-export function headingOf({ labels, status, from, to, order }, meant) {
+export function headingOf({ labels, status, type, confirmed, from, to, order }, meant) {
   const names = labels.map((name) => withWord(meant.get(name) ?? name, name)).join(' and ');
-  const what = OF_STATUS[status] ?? (names || from || to ? 'Pictures' : 'All pictures');
+  const what = OF_STATUS[status] ?? (names || type || confirmed || from || to ? 'Pictures' : 'All pictures');
+  const also = [type, CONFIRMED[confirmed]].map((text) => (text ? `, ${text}` : '')).join('');
   const when = `${from ? ` from ${from}` : ''}${to ? ` until ${to}` : ''}`;
   const sorted = names && order === 'NEWEST' ? '' : `, ${IN_ORDER[order]}`;
-  return `${what}${names ? ` of ${names}` : ''}${when}${sorted}`;
+  return `${what}${names ? ` of ${names}` : ''}${when}${also}${sorted}`;
 }

@@ -1,12 +1,13 @@
-import { allowsOrder, isChanged } from '../text/search.js';
+import { allowsOrder, EVERYTHING, isChanged, TYPES } from '../text/search.js';
 
-const STATES = [['', 'Any status'], ['LABELLED', 'Labelled'], ['LABELLING', 'Being labelled'], ['FAILED', 'Failed']];
+const STATES = [['', 'Any status'], ['LABELLED', 'Labelled'], ['LABELLING', 'Being labelled'], ['NOTHING', 'Nothing found'], ['FAILED', 'Failed']];
+const CONFIRMED = [['', 'Any'], ['yes', 'Confirmed or added by you'], ['no', 'Not confirmed by you']];
 const ORDERS = [['NEWEST', 'Newest first'], ['OLDEST', 'Oldest first'], ['CONFIDENCE', 'Most confident first']];
 
-/** The filters for status and date, and the order. @param {{app: import('../app.js').App}} props */
+/** The filters for status, type, labels and date, and the order. @param {{app: import('../app.js').App}} props */
 export function Filters({ app }) {
   const search = app.collection.search.value;
-  const { status, from, to, order } = search;
+  const { status, type, confirmed, from, to, order } = search;
   return (
     <>
       <fieldset>
@@ -18,6 +19,19 @@ export function Filters({ app }) {
           </label>
         ))}
       </fieldset>
+      <label>
+        Type
+        <select value={type} onChange={({ currentTarget }) => app.search({ type: currentTarget.value })}>
+          <option value="">Any</option>
+          {TYPES.map((each) => <option key={each} value={each}>{each}</option>)}
+        </select>
+      </label>
+      <label>
+        Labels
+        <select value={confirmed} onChange={({ currentTarget }) => app.search({ confirmed: /** @type {any} */ (currentTarget.value) })}>
+          {CONFIRMED.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+        </select>
+      </label>
       <fieldset>
         <legend>Uploaded</legend>
         <label>From<input type="date" value={from} max={to || undefined} onChange={({ currentTarget }) => app.search({ from: currentTarget.value })} /></label>
@@ -32,7 +46,7 @@ export function Filters({ app }) {
         </select>
       </label>
       {!allowsOrder('CONFIDENCE', search.labels) && <p class="hint">Search for one label to sort by confidence.</p>}
-      {isChanged(search) && <button type="button" onClick={() => app.search({ status: '', from: '', to: '', order: 'NEWEST' })}>Reset</button>}
+      {isChanged(search) && <button type="button" onClick={() => app.search({ ...EVERYTHING, labels: search.labels, least: search.least })}>Reset</button>}
     </>
   );
 }

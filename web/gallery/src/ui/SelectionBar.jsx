@@ -2,7 +2,8 @@ import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 
 import { download } from '../state/archive.js';
-import { count } from '../text/words.js';
+import { exportLabels } from '../state/export.js';
+import { count, pictures } from '../text/words.js';
 import { Combobox } from './Combobox.jsx';
 import { Dialog } from './Dialog.jsx';
 
@@ -10,7 +11,7 @@ import { Dialog } from './Dialog.jsx';
 export function SelectionBar({ app }) {
   const { selection, bulk } = app;
   const number = selection.keys.value.size;
-  const asking = useSignal(/** @type {'add' | 'remove' | null} */ (null));
+  const asking = useSignal(/** @type {'add' | 'remove' | 'export' | null} */ (null));
   if (!number) return null;
   /** Ends the selection. The focus returns to the grid, because this bar disappears. */
   const end = () => {
@@ -30,13 +31,35 @@ export function SelectionBar({ app }) {
       <button type="button" onClick={() => { asking.value = 'remove'; }}>Remove label</button>
       <button type="button" onClick={() => { bulk.relabel(selection.ids); end(); }}>Label again</button>
       <button type="button" onClick={() => download(selection.ids, app)}>Download</button>
+      <button type="button" onClick={() => { asking.value = 'export'; }}>Export</button>
       <button type="button" onClick={() => { app.deletions.remove(selection.ids); end(); }}>Delete</button>
       <button type="button" class="quiet" onClick={() => selection.all()}>Select all</button>
       <button type="button" class="quiet" onClick={end}>Clear selection</button>
-      <Dialog id="naming" open={asking.value !== null} notices={app.notices} onClose={() => { asking.value = null; }}>
+      <Dialog id="exporting" open={asking.value === 'export'} notices={app.notices} onClose={() => { asking.value = null; }}>
+        <Exporting number={number} onPick={(format) => {
+          asking.value = null;
+          if (format) exportLabels(selection.ids, format, app);
+        }} />
+      </Dialog>
+      <Dialog id="naming" open={asking.value === 'add' || asking.value === 'remove'} notices={app.notices} onClose={() => { asking.value = null; }}>
         <Naming app={app} title={asking.value === 'add' ? 'Add a label' : 'Remove a label'} onPick={label} />
       </Dialog>
     </section>
+  );
+}
+
+/** @param {{number: number, onPick: (format: 'csv' | 'jsonl' | null) => void}} props */
+function Exporting({ number, onPick }) {
+  return (
+    <>
+      <h2 id="exporting-title">Export the labels of {pictures(number)}</h2>
+      <p class="hint">CSV has a row for each label and opens in spreadsheets. JSON Lines has all of a picture in a line, for programs.</p>
+      <p class="actions">
+        <button type="button" class="quiet" onClick={() => onPick(null)}>Cancel</button>
+        <button type="button" onClick={() => onPick('jsonl')}>JSON Lines</button>
+        <button type="button" class="primary" onClick={() => onPick('csv')}>CSV</button>
+      </p>
+    </>
   );
 }
 

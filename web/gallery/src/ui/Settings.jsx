@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
 import { VIEWER } from '../api/operations.js';
+import { forPeople } from '../api/sign-in.js';
 import { Dialog } from './Dialog.jsx';
 
 /** The settings: signing in and out. @param {{app: import('../app.js').App}} props */
@@ -29,7 +30,7 @@ function Form({ app, reason, close }) {
       if (key && session.isElsewhere) await app.client.ask(VIEWER, {}, { key });
       problem.value = (await app.changeKey(key)) ?? '';
     } catch (error) {
-      problem.value = error.message;
+      problem.value = forPeople(error.message) ?? '';
     } finally {
       busy.value = false;
     }
@@ -51,7 +52,7 @@ function Form({ app, reason, close }) {
       <p class="hint">
         {session.isElsewhere
           ? 'This tab keeps the key until you close it.'
-          : 'The key is sent once and not stored: you stay signed in for two weeks. A service on your own machine needs none.'}
+          : 'The key is sent once and not stored: you stay signed in for two weeks. The operator creates keys; a service on your own machine needs none.'}
       </p>
       <p class="actions">
         <a href={session.endpoint.href}>GraphiQL</a>

@@ -63,12 +63,15 @@ function Preview({ tile }) {
   return tile?.thumbnailUrl ? <img class="whole" src={tile.thumbnailUrl} alt={described(tile)} /> : null;
 }
 
-/** The original; its thumbnail, which is WebP, where the browser can't show that. @param {{blob: Picture}} props */
+const NOT_SHOWN = new Set(['HEIC', 'TIFF']); // by most browsers; others would load the whole file in vain
+
+/** The original; a large WebP of it, where the browser can't show that. @param {{blob: Picture}} props */
 function Whole({ blob }) {
   const broken = useSignal(false);
-  const { downloadUrl, thumbnailUrl, width, height, contentType } = blob;
+  const { downloadUrl, previewUrl, width, height, contentType } = blob;
   if (!downloadUrl) return null;
-  const source = broken.value ? thumbnailUrl : downloadUrl;
+  const isPreview = broken.value || (previewUrl !== null && NOT_SHOWN.has(contentType));
+  const source = isPreview ? previewUrl : downloadUrl;
   return (
     <>
       {source && (
@@ -82,7 +85,7 @@ function Whole({ blob }) {
           onError={() => { broken.value = true; }}
         />
       )}
-      {broken.value && <p class="hint">This browser can’t show {contentType} files{source ? '. This is a small preview' : ''}. Download the original to see it.</p>}
+      {!source && <p class="hint">This browser can’t show {contentType} files. Download the original to see it.</p>}
     </>
   );
 }

@@ -108,6 +108,8 @@ function factsOf(blob) {
     ['Uploaded', moment(blob.createdAt)],
     ['Labelled', blob.labelledAt && moment(blob.labelledAt)],
     ['Id', blob.id],
+    ['Your id', blob.externalId],
+    ...blob.metadata.map(({ key, value }) => /** @type {[string, string]} */ ([key, value])),
   ];
 }
 
