@@ -21,7 +21,7 @@ export function typeOf(picture: File) {
 
 /** Returns what to tell a user about an error. `service` is the address that was asked. */
 export function sentence(error: unknown, service: string): string {
-  // fetch throws it when there is no response, or none that this page may read.
+  // fetch throws it without a response, or when this page may not read the response.
   if (error instanceof TypeError) {
     return `${service} does not answer. Is it running, and does it accept pages of ${location.origin} (--cors-origins)?`;
   }
