@@ -19,7 +19,7 @@ from embedded.connections import connections_of, raise_descriptor_limit
 from embedded.data_folder import DATABASE
 from embedded.data_lock import is_served
 from embedded.encryption import check_owners
-from embedded.findings import Finding, ok, problem, warning
+from embedded.findings import Finding, ok, problem, readable_bytes, warning
 from embedded.folder_checks import check_folder, find_left_over
 from embedded.listening import needs_no_key
 from embedded.migrations import MIGRATIONS
@@ -103,11 +103,12 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     if not settings.data.exists():
         return
     free, reserve = free_bytes(settings.data), settings.reserve_bytes
-    found = f"{free / 1e9:.1f} GB free of {shutil.disk_usage(settings.data).total / 1e9:.1f}"
+    total = shutil.disk_usage(settings.data).total
+    found = f"{readable_bytes(free)} free of {readable_bytes(total)}"
     if free < reserve:
         yield problem(
             "disk",
-            f"{found}, less than the reserve of {reserve / 1e9:.1f} GB: uploads are "
+            f"{found}, less than the reserve of {readable_bytes(reserve)}: uploads are "
             "refused. Make room, or change --reserve-bytes.",
         )
     elif free < 10 * reserve:

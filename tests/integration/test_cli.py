@@ -556,7 +556,7 @@ def test_unusable_data_folder_is_an_error(
     assert err.count("labelling: ") == 2
     assert main(["serve", "--data", str(tmp_path / "file" / "data")]) == 1
     err = capsys.readouterr().err
-    assert f"The data folder {tmp_path / 'file' / 'data'} can't be created: Not a directory." in err
+    assert f"The data folder {tmp_path / 'file' / 'data'} can't be created: " in err
     assert "--data or LABELLING_DATA" in err
     assert "Traceback" not in err
 
