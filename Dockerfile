@@ -1,6 +1,6 @@
 # The embedded service in a container that runs without root and may write to /data alone.
 #
-#     docker build --tag labelling .
+#     docker build --tag labelling --build-arg VERSION=$(python3 -m scripts.build_version) .
 #     docker run --rm --volume labels:/data labelling keys create --owner me
 #     docker run --read-only --tmpfs /tmp --volume labels:/data --publish 127.0.0.1:8000:8000 labelling
 
@@ -16,7 +16,8 @@ RUN python -m venv /build \
     && /opt/labelling/bin/pip install --quiet --require-hashes --no-deps --requirement requirements/traces.txt \
     && /opt/labelling/bin/pip install --quiet --require-hashes --no-deps --requirement requirements/wheel.txt
 COPY . .
-RUN /build/bin/python -m scripts.wheel --into /wheels \
+ARG VERSION=
+RUN /build/bin/python -m scripts.wheel --into /wheels --version "$VERSION" \
     && /opt/labelling/bin/pip install --quiet --no-index --no-deps /wheels/labelling-*.whl \
     && /opt/labelling/bin/pip uninstall --quiet --yes pip \
     && scripts/slim-environment /opt/labelling

@@ -10,7 +10,6 @@ import stat
 import sys
 from contextlib import closing
 from datetime import timedelta
-from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -22,12 +21,13 @@ from embedded.connections import connections_of, raise_descriptor_limit
 from embedded.data_folder import DATABASE
 from embedded.data_lock import is_served
 from embedded.encryption import check_owners
-from embedded.findings import Finding, ok, problem, warning
+from embedded.findings import Finding, ok, problem, readable_bytes, warning
 from embedded.listening import needs_no_key
 from embedded.migrations import MIGRATIONS
 from embedded.originals import storage_problem
 from embedded.similar.text import open_text_search
 from embedded.stores import open_stores
+from embedded.version import running_version
 from labeller.detectors.base import DetectorUnusable
 from labeller.detectors.registry import MODEL_NAME, ONNX, PEOPLE_MODEL_NAME
 from labeller.detectors.shipped import shipped_network
@@ -65,7 +65,7 @@ def diagnose(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
 
 def _programs() -> Finding:
     python = ".".join(map(str, sys.version_info[:3]))
-    found = f"labelling {version('labelling')}, Python {python}, SQLite {sqlite3.sqlite_version}"
+    found = f"labelling {running_version()}, Python {python}, SQLite {sqlite3.sqlite_version}"
     if sys.version_info < OLDEST_PYTHON:
         return problem("programs", f"{found}: install Python 3.11 or later.")
     if sqlite3.sqlite_version_info < SQLITE:
@@ -131,11 +131,12 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     if not settings.data.exists():
         return
     free, reserve = free_bytes(settings.data), settings.reserve_bytes
-    found = f"{free / 1e9:.1f} GB free of {shutil.disk_usage(settings.data).total / 1e9:.1f}"
+    total = shutil.disk_usage(settings.data).total
+    found = f"{readable_bytes(free)} free of {readable_bytes(total)}"
     if free < reserve:
         yield problem(
             "disk",
-            f"{found}, less than the reserve of {reserve / 1e9:.1f} GB: uploads are "
+            f"{found}, less than the reserve of {readable_bytes(reserve)}: uploads are "
             "refused. Make room, or change --reserve-bytes.",
         )
     elif free < 10 * reserve:

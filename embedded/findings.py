@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+_GB: Final = 1e9
 
 
 class Severity(StrEnum):
@@ -36,3 +39,8 @@ def warning(check: str, text: str) -> Finding:
 def problem(check: str, text: str) -> Finding:
     """Return a finding of this severity."""
     return Finding(check, Severity.PROBLEM, text)
+
+
+def readable_bytes(size: int) -> str:
+    """Return a number of bytes in GB, or in MB where it is less than one."""
+    return f"{size / _GB:.1f} GB" if size >= _GB else f"{size / 1e6:.1f} MB"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -18,6 +20,7 @@ from embedded.connections import (
     count_connections,
     raise_descriptor_limit,
 )
+from embedded.data_folder import create
 from embedded.detection.model import model_at, people_model_at, say
 from embedded.detection.pool import DetectorPool
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits, bounded_by
@@ -25,15 +28,18 @@ from embedded.listening import base_url, listen, needs_no_key, require_key
 from embedded.logs import set_up_logging
 from embedded.metrics.recorder import Recorder
 from embedded.service import Service
-from embedded.welcome import welcome
+from embedded.welcome import READY, welcome
 from labeller.detectors.base import Options
 from labeller.detectors.registry import ONNX
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from core.runtime.refusals import Refusals
     from embedded.settings import Settings
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 5  # for requests in flight when the service stops
 PING_SECONDS: Final = 20  # proxies close connections that are silent for a minute
@@ -44,9 +50,11 @@ def serve(settings: Settings) -> int:
 
     Raises:
         CannotServe: the address can't be used, or others could use the service without a key.
+        UnusableFolder: the data folder can't be created.
 
     """
     set_up_logging(settings.log_format, settings.log_level)
+    create(settings.data)
     keyless = needs_no_key(settings)
     if not keyless and settings.oidc_issuer is None:
         require_key(settings)
@@ -76,11 +84,10 @@ def serve(settings: Settings) -> int:
             detector_processes=detector.process_ids,
         )
         detector.wait_until_ready()  # late: the processes load while this one wires up
-        greeting = welcome(
+        greet = greeting(
+            settings,
             settings.public_url or base_url(listener),
-            settings.data,
             keyless=keyless,
-            rules=CallbackRules.from_settings(settings, private_default=keyless),
             unconfined=detector.unconfined,
         )
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -89,8 +96,20 @@ def serve(settings: Settings) -> int:
         # These objects stay: scanning all of them takes the garbage collector 40 ms each time.
         gc.collect()
         gc.freeze()
-        _Server(settings, service, greeting).run(sockets=[listener])
+        _Server(settings, service, greet).run(sockets=[listener])
     return 0
+
+
+def greeting(
+    settings: Settings, url: str, *, keyless: bool, unconfined: str | None
+) -> Callable[[], None]:
+    """Return what tells that the service is ready: a text for people, or a line of a JSON log."""
+    if settings.log_format == "json":
+        about = {"url": url, "data": str(settings.data.resolve()), "unconfined": unconfined}
+        return partial(log.info, READY, extra=about)
+    rules = CallbackRules.from_settings(settings, private_default=keyless)
+    text = welcome(url, settings.data, keyless=keyless, rules=rules, unconfined=unconfined)
+    return partial(say, text)
 
 
 def server_options(
@@ -122,9 +141,9 @@ def detector_options(settings: Settings) -> Options:
 
 
 class _Server(uvicorn.Server):
-    """Prints a greeting when it listens, and ends streams before it waits for requests."""
+    """Greets when it listens, and ends streams before it waits for requests."""
 
-    def __init__(self, settings: Settings, service: Service, greeting: str) -> None:
+    def __init__(self, settings: Settings, service: Service, greet: Callable[[], None]) -> None:
         concurrency = service.concurrency
         super().__init__(
             uvicorn.Config(
@@ -140,12 +159,12 @@ class _Server(uvicorn.Server):
         )
         count_connections(self.config, concurrency.connections)
         self._service = service
-        self._greeting = greeting
+        self._greet = greet
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            say(self._greeting)
+            self._greet()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.end_streams()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from core.domain.webhook_url import CallbackRules
+
+
+READY: Final = "Image labelling is ready"
 
 
 def welcome(
@@ -24,7 +27,7 @@ def welcome(
         reach = "to public addresses only" + ("" if rules.http else ", by https")
     key = "" if keyless else " -H 'Authorization: Bearer YOUR_KEY'"
     return textwrap.dedent(f"""
-        Image labelling is ready.
+        {READY}.
           Gallery   {url}/
           GraphiQL  {url}/graphql
           Admin     {url}/admin

@@ -208,6 +208,9 @@ def build(
             place = stage / source.relative_to(ROOT)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
+        # A process of its own, because this program also runs where `scripts` is not a package.
+        writer = [sys.executable, "-m", "scripts.build_version", "--into", str(stage)]
+        subprocess.run(writer, cwd=ROOT, check=True)
         if compiler is not None:
             compile_all(compiler, stage)
             leave_out_sources(stage)

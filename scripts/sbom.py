@@ -10,11 +10,12 @@ import base64
 import json
 import re
 import sys
-import tomllib
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
+
+from core.runtime.build import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,14 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def bill_of_materials(name: str) -> Json:
     """Return the SBOM of a deliverable."""
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     found: dict[str, Json] = {}  # a package may be installed at several places
     for source in CONTENTS[name]:
         path = ROOT / source
         components = npm_components(path) if path.is_dir() else python_components(path.read_text())
         found |= {each["bom-ref"]: each for each in components}
     ordered = [found[ref] for ref in sorted(found)]
-    identity = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([name, version, ordered]))
+    identity = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([name, VERSION, ordered]))
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -68,7 +68,7 @@ def bill_of_materials(name: str) -> Json:
                 "bom-ref": name,
                 "type": "application",
                 "name": name,
-                "version": version,
+                "version": VERSION,
                 "licenses": [{"license": {"id": "MIT"}}],
             }
         },

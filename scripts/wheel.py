@@ -1,6 +1,6 @@
 """Build the wheel: the program with its pages, tables and networks, which runs from any folder.
 
-    python -m scripts.wheel [--into dist] [--networks FOLDER]
+    python -m scripts.wheel [--into dist] [--networks FOLDER] [--version VERSION]
 
 `--networks` has the two that are built already; otherwise they are built, in some seconds.
 """
@@ -17,6 +17,7 @@ from typing import Final
 
 from labeller.detectors import efficientnet_lite, faces, ssdlite
 from labeller.detectors.registry import MODEL_NAME, PEOPLE_MODEL_NAME
+from scripts.build_version import build_version, write_version
 
 ROOT: Final = Path(__file__).parents[1]
 PACKAGES: Final = ("api", "core", "embedded", "labeller", "notifier")
@@ -30,6 +31,7 @@ def main() -> None:
     )
     parser.add_argument("--into", type=Path, default=ROOT / "dist")
     parser.add_argument("--networks", type=Path)
+    parser.add_argument("--version", help="(of the commit, where git tells it)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
@@ -39,6 +41,7 @@ def main() -> None:
         for file in (*FILES, "requirements/wheel.in"):
             (copy / file).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / file, copy / file)
+        write_version(copy, options.version or build_version())
         add_networks(copy / "labeller" / "detectors" / "models", options.networks)
         subprocess.run(
             [

@@ -1,7 +1,7 @@
 """What the three Lambda functions share: AWS clients, logging and metrics.
 
-Each log line is a JSON object with the request's id and the log context. Metrics are log lines too,
-in the CloudWatch embedded metric format. Powertools for AWS Lambda writes both.
+Each log line is a JSON object with the request's id, the version and the log context. Metrics are
+log lines too, in the CloudWatch embedded metric format. Powertools for AWS Lambda writes both.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from core.runtime.build import VERSION
 from core.runtime.logging import AddLogContext
 from core.runtime.metrics import Metric
 from core.runtime.trace_settings import build_tracer
@@ -130,7 +131,7 @@ def entry(handle: Handler) -> Handler:
 
         # The default handler would write the lines of all child loggers a second time.
         level = os.environ.get(PREFIX + "LOG_LEVEL", "info").upper()
-        logger = Logger(level=level, logger_handler=logging.NullHandler())
+        logger = Logger(level=level, logger_handler=logging.NullHandler(), version=VERSION)
         logging.getLogger("botocore").setLevel(logging.WARNING)  # it logs every new client
 
         @logger.inject_lambda_context

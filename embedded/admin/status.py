@@ -21,6 +21,7 @@ from embedded.data_lock import is_served
 from embedded.metrics.state import resident_bytes
 from embedded.metrics.statistics import LINES, read_statistics
 from embedded.originals import stored_address
+from embedded.version import running_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +103,7 @@ def read_versions(database: Database) -> dict[str, Any]:
     with suppress(PackageNotFoundError):
         onnxruntime = version(ORT)
     return {
-        "labelling": version("labelling"),
+        "labelling": running_version(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         ORT: onnxruntime,

@@ -9,7 +9,6 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -38,6 +37,7 @@ from embedded.backup.ownership import claim, data_id
 from embedded.backup.read import digest_of, read_listing
 from embedded.migrations import MIGRATIONS
 from embedded.originals import open_storage
+from embedded.version import running_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -140,7 +140,7 @@ class BackupMaker:
             parts = {name: digest_of(work / name) for name in (DATABASE, LISTING)}
             manifest = Manifest(
                 created_at=to_text(at),
-                service=version("labelling"),
+                service=running_version(),
                 database=parts[DATABASE],
                 listing=parts[LISTING],
                 originals=outcome.originals,

@@ -11,6 +11,7 @@ from core.runtime.settings import BadSetting
 from embedded.cli.errors import MissingFolder, NoSuchThing
 from embedded.cli.lazy_group import LazyCommand, LazyGroup
 from embedded.cli.settings_options import settings_help
+from embedded.version import running_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,13 +73,26 @@ COMMANDS: Final = (
 )
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+    if given:
+        click.echo(f"labelling, version {running_version()}")
+        ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     commands=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nSettings, as options of 'serve' or in the environment:\n" + settings_help(),
 )
-@click.version_option(package_name="labelling")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def labelling() -> None:
     """Upload pictures, get their labels, and receive a webhook when it is done."""
 

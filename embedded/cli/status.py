@@ -12,6 +12,7 @@ from embedded.admin.status import read_status
 from embedded.admin.usage import measure_usage
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import opened_stores
+from embedded.findings import readable_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,6 +86,6 @@ def _disk_lines(disk: Mapping[str, Any]) -> Iterator[str]:
         f"{megabytes['derived_bytes']:.1f} MB"
     )
     yield (
-        f"disk: {disk['free_bytes'] / 1e9:.1f} GB free of {disk['total_bytes'] / 1e9:.1f}, uploads "
-        f"leave {disk['reserve_bytes'] / 1e9:.1f}"
+        f"disk: {readable_bytes(disk['free_bytes'])} free of {readable_bytes(disk['total_bytes'])},"
+        f" uploads leave {readable_bytes(disk['reserve_bytes'])}"
     )

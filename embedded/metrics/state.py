@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from core.storage.disk_reserve import free_bytes
 from embedded.backup.schedule import last_backup
 from embedded.data_folder import DATABASE
 from embedded.metrics.statistics import LINES, read_statistics
+from embedded.version import running_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ class State:
         self._has_backups = settings.backup_to is not None
         self._detector = detector
         self._start = utc_now().timestamp()
-        self._version = version("labelling")
+        self._version = running_version()
         self._readiness = readiness
         self._processes = processes
         self._deprecated_uses = deprecated_uses

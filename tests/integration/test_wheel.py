@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from scripts.build_version import build_version
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
 from tests.support.spans import OtlpReceiver
@@ -94,7 +95,9 @@ def test_installed_command_runs_from_any_folder(python: Path, elsewhere: Path) -
         check=True,
         env={**os.environ, "PATH": str(python.parent)},
     )
-    assert shown.stdout.startswith("labelling, version ")
+    assert shown.stdout == f"labelling, version {build_version()}\n"
+    (installed,) = python.parents[1].glob("lib/python3.*/site-packages/labelling-*.dist-info")
+    assert installed.name == f"labelling-{build_version()}.dist-info"
     assert list(elsewhere.iterdir()) == []
 
 

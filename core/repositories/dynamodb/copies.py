@@ -101,7 +101,7 @@ def owners_with(table: Table) -> Mapping[str, list[str]]:
     """
     names: dict[str, list[str]] = {"owner": [], "policy": [], "vocabulary": []}
     for item in table.scan_all("begins_with(#pk, :owner)", {"owner": {"S": _OWNER}}):
-        names[item["sk"]["S"]].append(item["pk"]["S"].removeprefix(_OWNER))
+        names.setdefault(item["sk"]["S"], []).append(item["pk"]["S"].removeprefix(_OWNER))
     return {
         "secrets": names["owner"],
         "policies": names["policy"],

@@ -105,6 +105,15 @@ def test_a_full_disk_is_a_problem(found: Found, monkeypatch: pytest.MonkeyPatch)
     assert "--reserve-bytes" in text
 
 
+def test_a_small_disk_is_measured_in_megabytes(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnosis, "free_bytes", lambda _: 31_400_000)
+    assert found(reserve_bytes=1)["disk"][1].startswith("31.4 MB free of ")
+    monkeypatch.setattr(diagnosis, "free_bytes", lambda _: 2_000_000_000)
+    assert found(reserve_bytes=1)["disk"][1].startswith("2.0 GB free of ")
+
+
 def test_more_connections_than_files_are_a_warning(found: Found) -> None:
     assert found(max_connections=2**40)["open files"][0] is Severity.WARNING
 

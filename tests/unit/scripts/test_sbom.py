@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from core.runtime.build import VERSION
 from scripts.sbom import CONTENTS, ROOT, bill_of_materials, main, python_components
 
 
@@ -51,7 +51,7 @@ def test_version_is_that_of_the_release_and_files_are_reproducible(tmp_path: Pat
         file = f"{name}.cdx.json"
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
         written = json.loads((tmp_path / "one" / file).read_text())
-        assert written["metadata"]["component"]["version"] == version("labelling")
+        assert written["metadata"]["component"]["version"] == VERSION
         assert (written["bomFormat"], written["specVersion"]) == ("CycloneDX", "1.6")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tomllib
 from typing import Any
 from unittest.mock import patch
 
@@ -14,9 +13,9 @@ from api.graphql import deprecations
 from api.graphql.deprecations import Deprecations, deprecated_elements, removed_in
 from api.graphql.schema import schema
 from core.domain.scope import Scope
+from core.runtime.build import VERSION
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
-from tests.support.process import ROOT
 
 EXAMPLE = build_schema("""
 interface Named { name: String @deprecated(reason: "Use title. Removed in 1.0.0.") title: String }
@@ -33,12 +32,7 @@ input Plain { a: Int }
 enum Order { NAME OLD @deprecated(reason: "Use NAME. Removed in 1.0.0.") }
 """)
 FOUND = Deprecations(EXAMPLE)
-CURRENT = tuple(
-    int(part)
-    for part in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"].split(
-        "."
-    )
-)
+CURRENT = tuple(int(part) for part in VERSION.partition(".dev")[0].split("."))
 
 
 def faults(of: GraphQLSchema, current: tuple[int, ...] = CURRENT) -> list[str]:
