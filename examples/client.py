@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 from gql import Client, gql
+from gql.transport.exceptions import TransportConnectionFailed
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 
@@ -24,11 +25,13 @@ CREATE = gql("""
 EVENTS = gql("""
     subscription Events($id: ID!) {
       blobEvents(filter: {blobIds: [$id]}) {
+        kind
         blob { labels { name confidence } failure { message } }
       }
     }
 """)
-TYPES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+NAMES = {".jpg": "JPEG", ".jpe": "JPEG", ".tif": "TIFF", ".heif": "HEIC"}  # others: the ending
+ENDINGS = {"DELETED": "The picture was deleted.", "EXPIRED": "The picture did not arrive in time."}
 
 
 async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[dict]:
@@ -43,22 +46,34 @@ async def label(picture: bytes, kind: str, url: str, key: str | None) -> list[di
     sent = {each["name"]: each["value"] for each in target["headers"]}
     async with httpx.AsyncClient() as store:
         answer = await store.request(target["method"], target["url"], headers=sent, content=picture)
-        answer.raise_for_status()
+        if answer.is_error:
+            raise RuntimeError(f"The upload failed: {answer.status_code} {answer.text}")
+    wait = 0.5
+    while True:
+        try:
+            return await labels_of(made["blob"]["id"], url, headers)
+        except TransportConnectionFailed:  # the service restarts
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, 8)
+
+
+async def labels_of(blob_id: str, url: str, headers: dict[str, str]) -> list[dict]:
+    """Subscribe to a picture until it has labels, which may be at once; return them."""
     live = WebsocketsTransport(
         url=url.replace("http", "ws", 1),
-        init_payload={"authorization": headers["Authorization"]} if key else {},
+        init_payload={name.lower(): value for name, value in headers.items()},
         subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
     )
     async with Client(transport=live) as api:
-        async for event in api.subscribe(EVENTS, variable_values={"id": made["blob"]["id"]}):
-            blob = event["blobEvents"]["blob"]
-            if blob is None:
-                break
+        async for event in api.subscribe(EVENTS, variable_values={"id": blob_id}):
+            kind, blob = event["blobEvents"]["kind"], event["blobEvents"]["blob"]
+            if kind in ENDINGS:
+                raise RuntimeError(ENDINGS[kind])
             if blob["failure"]:
                 raise RuntimeError(blob["failure"]["message"])
             if blob["labels"] is not None:
                 return blob["labels"]
-    raise RuntimeError("The picture expired, or was deleted.")
+    raise RuntimeError("The subscription ended without labels.")
 
 
 if __name__ == "__main__":
@@ -67,7 +82,8 @@ if __name__ == "__main__":
     parser.add_argument("--url", default="http://127.0.0.1:8000/graphql")
     parser.add_argument("--key")
     given = parser.parse_args()
-    kind = TYPES[given.picture.suffix.lower()]
+    suffix = given.picture.suffix.lower()
+    kind = NAMES.get(suffix, suffix[1:].upper())
     try:
         for found in asyncio.run(label(given.picture.read_bytes(), kind, given.url, given.key)):
             print(f"{found['confidence']:5.1f}%  {found['name']}")

@@ -22,6 +22,7 @@ from api.auth.permissions import require
 from api.errors import RequestError, graphql_error, mask_error
 from api.graphql.compiled_executor import execute
 from api.graphql.event_executor import EventExecutor
+from api.graphql.media_types import with_image_type
 from api.graphql.mutations import Mutation
 from api.graphql.queries import Query
 from api.graphql.scalars import SCALARS
@@ -155,6 +156,8 @@ def _check(
 
 def _mask(errors: list[GraphQLError], context: Any) -> None:
     """Replace each error by what clients may see; log the service's own faults."""
+    for error in errors:
+        error.message = with_image_type(error.message)
     errors[:] = [mask_error(error, getattr(context, "request_id", None)) for error in errors]
     documents = getattr(context, "documents", None)
     if documents and not documents.suggestions:

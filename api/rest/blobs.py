@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request
-from pydantic import ValidationError
 
 from api.auth.permissions import require
-from api.graphql.http_request import BoundedRequest
 from api.rest import schemas
-from api.rest.blob_schemas import Blob, CreatedBlob, NewBlob
+from api.rest.blob_schemas import Blob, CreatedBlob
+from api.rest.body import read_new_blob
 from api.rest.openapi import KEYED, SECURITY, responses
 from api.services.blobs import find_blob
 from api.services.dependencies import Services
-from api.services.uploads import InvalidUpload, UploadRequest, create_upload
-from core.domain.errors import InvalidValue
+from api.services.uploads import UploadRequest, create_upload
 
 # The body is read once the caller is known, so FastAPI does not see it.
 _BODY: Final[dict[str, Any]] = {
@@ -48,6 +46,7 @@ def blob_routes(services: Services) -> APIRouter:
         responses=responses(
             *KEYED,
             schemas.TooLarge,
+            schemas.UnsupportedMediaType,
             schemas.InvalidInput,
             schemas.CallbackUrlRefused,
             schemas.ExternalIdTaken,
@@ -60,11 +59,7 @@ def blob_routes(services: Services) -> APIRouter:
         """Create a blob, and the signed URL that accepts its bytes. Needs the scope `upload`."""
         caller = await services.authenticate(request.headers.get("authorization"))
         require(caller, ["Mutation.createUpload"])
-        body = await BoundedRequest(request.scope, request.receive).body()
-        try:
-            new = NewBlob.model_validate_json(body or b"{}")
-        except ValidationError as error:
-            raise _invalid(error) from error
+        new = await read_new_blob(request)
         upload = UploadRequest(
             content_type=new.content_type,
             size_bytes=new.size_bytes,
@@ -96,11 +91,3 @@ def blob_routes(services: Services) -> APIRouter:
         return Blob.of(await find_blob(services, caller.owner, blob_id))
 
     return router
-
-
-def _invalid(error: ValidationError) -> InvalidUpload:
-    problems = []
-    for each in error.errors(include_url=False):
-        path = tuple(map(str, each["loc"]))
-        problems.append(InvalidValue(".".join(path) or "body", each["msg"], path))
-    return InvalidUpload(tuple(problems))

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from api.limits import MAX_REQUEST
 from api.rest import schemas
 from api.rest.blob_schemas import NewBlob
+from api.rest.body import SEND_JSON
 from api.rest.problems import KINDS, PROBLEM_JSON, problem
 from api.rest.schemas import PROBLEMS, Problem, code_of
 from core.domain.errors import ExternalIdTaken
@@ -56,14 +57,15 @@ _EXAMPLES: Final[dict[type[Problem], tuple[str, dict[str, Any]]]] = {
     ),
     schemas.BlobNotFound: (f"No blob {_ID}.", {"blob_id": _ID}),
     schemas.TooLarge: (f"A request's body is at most {MAX_REQUEST} bytes.", {}),
+    schemas.UnsupportedMediaType: (f"The body is multipart/form-data. {SEND_JSON}", {}),
     schemas.InvalidInput: (
-        "content_type: Input should be 'image/jpeg' or 'image/png'",
+        "content_type: must be 'image/jpeg' or 'image/png'",
         {
             "problems": [
                 {
                     "field": "content_type",
                     "path": ["content_type"],
-                    "message": "Input should be 'image/jpeg' or 'image/png'",
+                    "message": "must be 'image/jpeg' or 'image/png'",
                 }
             ]
         },

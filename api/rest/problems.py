@@ -54,6 +54,9 @@ KINDS: Final = {
     Code.TOO_LARGE.value: Kind(
         413, "The body is too long.", "Send images to their upload URL, not in a request."
     ),
+    Code.UNSUPPORTED_MEDIA_TYPE.value: Kind(
+        415, "The body is a form or a file.", "Send JSON, then the image to `upload_url`."
+    ),
     "CallbackUrlRefused": Kind(
         422, "No webhook can be sent to this URL.", "Correct what `detail` names."
     ),

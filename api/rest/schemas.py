@@ -85,6 +85,12 @@ class TooLarge(Problem):
     code: Literal["TOO_LARGE"]
 
 
+class UnsupportedMediaType(Problem):
+    """The body is a form or a file."""
+
+    code: Literal["UNSUPPORTED_MEDIA_TYPE"]
+
+
 class FieldProblem(BaseModel):
     """A value that is invalid."""
 
@@ -164,6 +170,7 @@ PROBLEMS: tuple[type[Problem], ...] = (
     Forbidden,
     BlobNotFound,
     TooLarge,
+    UnsupportedMediaType,
     InvalidInput,
     CallbackUrlRefused,
     ExternalIdTaken,

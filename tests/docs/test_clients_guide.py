@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from graphql import is_scalar_type, is_specified_scalar_type
 
+from api.graphql.schema import schema
 from tests.support.node import require_node
 from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
+from tests.support.process import ROOT, ServiceProcess, put
+from tests.support.waiting import PATIENCE
 
 GUIDE: Final = (ROOT / "docs" / "clients.md").read_text()
 NODE_MODULES: Final = ROOT / "tests" / "web" / "node_modules"
@@ -56,6 +59,7 @@ def run(*command: str, cwd: Path) -> str:
         ("Apollo Client", "@apollo/client", r"maxLabels: .+\n"),
         ("urql with Graphcache", "@urql/exchange-graphcache", r"maxLabels: .+\n"),
         ("urql", "@urql/core", r".*\bCat\b.*\n"),
+        ("urql over WebSocket", "graphql-ws", r"LABELLED\n"),
         ("graphql-ws", "graphql-ws", r"LABELLED\n"),
         ("graphql-sse", "graphql-sse", r"LABELLED\n"),
     ],
@@ -69,12 +73,50 @@ def test_javascript_program_prints_the_result(
     tmp_path: Path,
 ) -> None:
     require_node(NODE_MODULES / package)
-    (tmp_path / "node_modules").symlink_to(NODE_MODULES)
-    shutil.copy(ROOT / "docs" / "possibleTypes.json", tmp_path)
+    folder = prepared(heading, service, blob_id, tmp_path)
+    assert re.fullmatch(printed, run("node", "program.mjs", cwd=folder))
+
+
+def prepared(heading: str, service: ServiceProcess, blob_id: str, folder: Path) -> Path:
+    """Put a program of Node where it can run; return its folder."""
+    (folder / "node_modules").symlink_to(NODE_MODULES)
+    shutil.copy(ROOT / "docs" / "possibleTypes.json", folder)
     # Browsers have a WebSocket; Node has one from version 22 on.
     socket = "import { WebSocket } from 'ws';\nglobalThis.WebSocket ??= WebSocket;\n"
-    (tmp_path / "program.mjs").write_text(socket + program(heading, "js", service, blob_id))
-    assert re.fullmatch(printed, run("node", "program.mjs", cwd=tmp_path))
+    (folder / "program.mjs").write_text(socket + program(heading, "js", service, blob_id))
+    return folder
+
+
+def test_programs_that_subscribe_go_on_after_a_restart(
+    service: ServiceProcess, tmp_path: Path
+) -> None:
+    """They receive the labels of a picture that arrives after it."""
+    require_node(NODE_MODULES / "graphql-ws")
+    target = service.create_upload("PNG")
+    running = []
+    for heading in ("urql over WebSocket", "graphql-ws", "graphql-sse"):
+        (folder := tmp_path / heading).mkdir()
+        prepared(heading, service, target["blob_id"], folder)
+        command = ("node", "program.mjs")
+        running.append(subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True))
+    for each in running:
+        assert each.stdout
+        assert each.stdout.readline() == "CREATED\n"
+    service.restart()
+    put(target, photo("coffee.png"))
+    for each in running:
+        assert each.communicate(timeout=PATIENCE)[0].endswith("LABELLED\n")
+        assert each.returncode == 0
+
+
+def test_code_generator_is_told_every_scalar_of_the_api() -> None:
+    own = {
+        name
+        for name, each in schema._schema.type_map.items()
+        if is_scalar_type(each) and not is_specified_scalar_type(each)
+    }
+    (scalars,) = re.findall(r"scalars: \{ (.*?) \}", GUIDE)
+    assert {each.partition(":")[0] for each in scalars.split(", ")} == own
 
 
 def test_python_program_prints_the_labels(

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.browser import drive, require_browser
 from tests.support.node import require_node
 from tests.support.photos import photo
 from tests.support.process import ROOT, ServiceProcess
+from tests.support.processes import children
+from tests.support.waiting import PATIENCE, wait_until
 
 EXAMPLES = ROOT / "examples"
+NODE_EXAMPLES = ("typescript", "react-apollo", "react-urql")
 
 
 @pytest.fixture(scope="module")
@@ -62,52 +70,139 @@ def copied(example: str, service: ServiceProcess, folder: Path) -> Path:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(original / name, copy / name)
     (copy / "node_modules").symlink_to(original / "node_modules")
-    script = json.loads((copy / "package.json").read_text())["scripts"]["schema"]
-    command = script.replace("http://127.0.0.1:8000", service.url)
-    assert service.url in command
-    run("npx", "--no-install", *command.split(), cwd=copy)
+    run("npm", "run", "schema", "--", service.url, cwd=copy)
     return copy
 
 
+@pytest.fixture(scope="module")
+def typescript(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the client in TypeScript, built."""
+    client = copied("typescript", service, tmp_path_factory.mktemp("typescript"))
+    run("npm", "run", "build", cwd=client)
+    return client
+
+
 def test_typescript_client_compiles_and_prints_the_labels(
-    service: ServiceProcess, cat: Path, tmp_path: Path
+    service: ServiceProcess, cat: Path, typescript: Path
 ) -> None:
     """Its build makes its types from the service's schema, and rejects an unknown field."""
-    client = copied("typescript", service, tmp_path)
-    run("npm", "run", "build", cwd=client)
+    client = typescript
     printed = run("node", "dist/client.js", str(cat), f"{service.url}/graphql", cwd=client)
     assert "%  Cat\n" in printed
     source = client / "src" / "client.ts"
     source.write_text(source.read_text().replace("made.blob.id", "made.blob.name"))
     wrong = subprocess.run(
-        ["npx", "--no-install", "tsc"], capture_output=True, text=True, check=False, cwd=client
+        ["npx", "--no-install", "tsc", "--noEmit"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=client,
     )
     assert wrong.returncode != 0
     assert "'name' does not exist" in wrong.stdout
 
 
+def test_clients_print_the_labels_although_the_service_restarts(
+    service: ServiceProcess, typescript: Path, tmp_path: Path
+) -> None:
+    """Both subscribe again: the one in Python by WebSocket, that in TypeScript by HTTP."""
+    stop_detectors(service)
+    commands = (
+        (sys.executable, EXAMPLES / "client.py", tmp_path / "one.png", "--url"),
+        ("node", typescript / "dist" / "client.js", tmp_path / "two.png"),
+    )
+    waiting = []
+    for number, command in enumerate(commands, start=1):
+        Path(command[2]).write_bytes(photo("chelsea.png") + bytes(number))
+        started = [*map(str, command), f"{service.url}/graphql"]
+        waiting.append(subprocess.Popen(started, stdout=subprocess.PIPE, text=True))
+    wait_until(lambda: subscriptions(service) == len(commands))
+    service.restart()
+    for process in waiting:
+        assert "%  Cat\n" in process.communicate(timeout=PATIENCE)[0]
+        assert process.returncode == 0
+
+
+def test_schema_of_a_service_that_does_not_answer_is_an_error_with_its_address(
+    tmp_path: Path,
+) -> None:
+    """Of each example; the message says how to name another, and there is no stack trace."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    scripts = {(EXAMPLES / name / "schema.mjs").read_text() for name in NODE_EXAMPLES}
+    assert len(scripts) == 1
+    require_node(EXAMPLES / "typescript" / "node_modules" / "graphql")
+    ended = subprocess.run(
+        ["node", str(EXAMPLES / "typescript" / "schema.mjs")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "LABELLING_URL": address},
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"{address} does not answer (ECONNREFUSED). "
+        "Start the service, or name another: npm run schema -- URL\n"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def stop_detectors(service: ServiceProcess) -> None:
+    """Have each picture wait for its labels until the service is restarted."""
+    for detector in children(service.pid):
+        os.kill(detector, signal.SIGSTOP)
+
+
+def subscriptions(service: ServiceProcess) -> int:
+    told = httpx.get(f"{service.url}/metrics", timeout=PATIENCE).text
+    found = re.search(r'^labelling_in_progress\{kind="subscriptions"\} (\d+)', told, re.MULTILINE)
+    assert found, told
+    return int(found[1])
+
+
 @pytest.mark.parametrize("example", ["react-apollo", "react-urql"])
-def test_react_page_shows_errors_and_labels(
+def test_react_page_shows_errors_and_labels_also_after_a_restart(
     example: str, service: ServiceProcess, cat: Path, tmp_path: Path
 ) -> None:
+    """The service is restarted while the page waits for the labels of its second picture."""
     require_browser()
     page = copied(example, service, tmp_path)
     run("npm", "run", "build", cwd=page)
-    use_page("react.mjs", page / "dist", "index.html", service, cat)
+    with browser_on("react.mjs", page / "dist", "index.html", service, cat) as browser:
+        assert browser.stdin
+        assert browser.stdout
+        if browser.stdout.readline() == "ready\n":
+            stop_detectors(service)
+            browser.stdin.write("\n")
+            browser.stdin.flush()
+            assert browser.stdout.readline() == "waiting\n"
+            service.restart()
 
 
 @pytest.mark.parametrize("example", ["react-apollo", "react-urql"])
-def test_react_example_is_shorter_than_100_lines(example: str) -> None:
-    assert len((EXAMPLES / example / "src" / "main.tsx").read_text().splitlines()) < 100
+def test_each_file_of_a_react_example_is_shorter_than_100_lines(example: str) -> None:
+    for name in ("main.tsx", "operations.ts", "upload.ts"):
+        assert len((EXAMPLES / example / "src" / name).read_text().splitlines()) < 100
 
 
-def use_page(script: str, folder: Path, page: str, service: ServiceProcess, picture: Path) -> None:
+@pytest.mark.parametrize("name", ["operations.ts", "upload.ts"])
+def test_react_examples_share_what_does_not_depend_on_the_library(name: str) -> None:
+    one, other = (EXAMPLES / each / "src" / name for each in ("react-apollo", "react-urql"))
+    assert one.read_text() == other.read_text()
+
+
+@contextmanager
+def browser_on(
+    script: str, folder: Path, page: str, service: ServiceProcess, picture: Path
+) -> Iterator[subprocess.Popen[str]]:
     """Serve a folder from another origin of this machine, and use its page in the browser."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/{page}#{service.url}"
         browser = drive(script, address, str(picture))
+        yield browser
         printed, complaints = browser.communicate(timeout=120)
         server.shutdown()
     assert browser.returncode == 0, printed + complaints
@@ -115,4 +210,5 @@ def use_page(script: str, folder: Path, page: str, service: ServiceProcess, pict
 
 def test_page_shows_the_labels(service: ServiceProcess, cat: Path) -> None:
     require_browser()
-    use_page("frontend.mjs", EXAMPLES, "frontend.html", service, cat)
+    with browser_on("frontend.mjs", EXAMPLES, "frontend.html", service, cat):
+        pass

@@ -83,6 +83,13 @@ class ServiceProcess:
         self.url = url
         return self
 
+    def restart(self) -> None:
+        """Stop it and start it again, at the same address."""
+        port = self.url.rpartition(":")[2]
+        assert self.stop() == 0
+        self._flags = (*self._flags, "--port", port)
+        self.start()
+
     @property
     def pid(self) -> int:
         return self._process.pid

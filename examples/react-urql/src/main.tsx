@@ -1,54 +1,41 @@
 // Upload a picture and show its labels. The service is http://127.0.0.1:8000, or what the page's address
 // names after a #.
-import { initGraphQLTada } from 'gql.tada';
+import { retryExchange } from '@urql/exchange-retry';
 import { type FormEvent, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { cacheExchange, Client, fetchExchange, Provider, useMutation, useSubscription } from 'urql';
 
-import type { introspection } from './schema.d.ts';
-
-const graphql = initGraphQLTada<{ introspection: introspection; scalars: { DateTime: string; Url: string } }>();
-
-const CREATE = graphql(`
-  mutation Create($input: CreateUploadInput!) {
-    createUpload(input: $input) {
-      __typename
-      ... on CreatedUpload {
-        blob { id }
-        target { method url headers { name value } }
-      }
-      ... on Error { message }
-    }
-  }
-`);
-
-const EVENTS = graphql(`
-  subscription Events($id: ID!) {
-    blobEvents(filter: { blobIds: [$id] }) {
-      blob { id labels { name confidence } failure { message } }
-    }
-  }
-`);
+import { CREATE, EVENTS } from './operations';
+import { ACCEPT, ending, send, sentence, typeOf } from './upload';
 
 const api = location.hash.slice(1) || 'http://127.0.0.1:8000';
+
+// After the service has restarted, subscribes again; the present state comes at once.
+const retry = retryExchange({
+  initialDelayMs: 500,
+  maxDelayMs: 5000,
+  maxNumberAttempts: Infinity,
+  retryIf: ({ networkError, graphQLErrors: [error] }, { kind }) =>
+    kind === 'subscription' && (!!networkError || error?.extensions.code === 'SERVICE_UNAVAILABLE'),
+});
 const client = new Client({
   url: `${api}/graphql`,
   fetchSubscriptions: true, // over HTTP: no WebSocket and no further package is needed
-  exchanges: [cacheExchange, fetchExchange],
+  exchanges: [cacheExchange, retry, fetchExchange],
   // fetchOptions: { headers: { authorization: 'Bearer <key>' } },
 });
 
 /** Shows the labels of a picture when they are there. */
 function Labels({ id }: { id: string }) {
   const [{ data, error }] = useSubscription({ query: EVENTS, variables: { id } });
-  if (error) return <p role="alert">{error.message}</p>;
-  const blob = data?.blobEvents.blob;
-  if (blob?.failure) return <p role="alert">{blob.failure.message}</p>;
-  if (!blob?.labels) return <p role="status">Waiting for the labels.</p>;
-  if (!blob.labels.length) return <p role="status">Nothing found.</p>;
+  const fault = error ? sentence(error.networkError ?? error.graphQLErrors[0], api) : ending(data?.blobEvents);
+  if (fault) return <p role="alert">{fault}</p>;
+  const labels = data?.blobEvents.blob?.labels;
+  if (!labels) return <p role="status">Waiting for the labels.</p>;
+  if (!labels.length) return <p role="status">Nothing found.</p>;
   return (
     <ul aria-label="Labels">
-      {blob.labels.map(({ name, confidence }) => <li key={name}>{name} {confidence.toFixed(0)}%</li>)}
+      {labels.map(({ name, confidence }) => <li key={name}>{name} {confidence.toFixed(0)}%</li>)}
     </ul>
   );
 }
@@ -56,22 +43,16 @@ function Labels({ id }: { id: string }) {
 function App() {
   const [, create] = useMutation(CREATE);
   const [id, setId] = useState<string>();
+  const [sent, setSent] = useState<number>(); // the part of the picture that is sent, while it is being sent
   const [fault, setFault] = useState<string>();
 
   /** Sends the picture; returns the id of its blob. */
   async function upload(picture: File, maxLabels: number) {
-    const contentType = picture.type === 'image/png' ? 'PNG' : 'JPEG';
-    const { data, error } = await create({ input: { contentType, sizeBytes: picture.size, maxLabels } });
-    if (error) throw error;
+    const { data, error } = await create({ input: { contentType: typeOf(picture), sizeBytes: picture.size, maxLabels } });
+    if (error) throw error.networkError ?? error.graphQLErrors[0];
     const made = data?.createUpload;
     if (made?.__typename !== 'CreatedUpload') throw new Error(made?.message);
-    const { method, url, headers } = made.target!; // null only where an idempotencyKey is repeated
-    const sent = await fetch(url, {
-      method,
-      headers: headers.map(({ name, value }): [string, string] => [name, value]),
-      body: picture,
-    });
-    if (!sent.ok) throw new Error(`The upload failed: ${sent.status} ${await sent.text()}`);
+    await send(picture, made.target!, setSent); // null only where an idempotencyKey is repeated
     return made.blob.id;
   }
 
@@ -80,14 +61,18 @@ function App() {
     const form = new FormData(event.currentTarget);
     setId(undefined);
     setFault(undefined);
-    await upload(form.get('picture') as File, Number(form.get('most'))).then(setId, (error) => setFault(error.message));
+    setSent(0);
+    const uploaded = upload(form.get('picture') as File, Number(form.get('most')));
+    await uploaded.then(setId, (error) => setFault(sentence(error, api)));
+    setSent(undefined);
   }
 
   return (
     <form onSubmit={submit}>
-      <input name="picture" type="file" accept="image/jpeg,image/png" required aria-label="Picture" />
+      <input name="picture" type="file" accept={ACCEPT} required aria-label="Picture" />
       <label>Labels at most <input name="most" type="number" defaultValue={10} /></label>
-      <button>Find labels</button>
+      <button disabled={sent !== undefined}>Find labels</button>
+      {sent !== undefined && <progress value={sent} aria-label="Sent" />}
       {fault && <p role="alert">{fault}</p>}
       {id && <Labels key={id} id={id} />}
     </form>

@@ -2,6 +2,7 @@
 // node dist/client.js cat.jpg [URL] [KEY]
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import { initGraphQLTada, type ResultOf, type TadaDocumentNode } from 'gql.tada';
 import { print } from 'graphql';
@@ -30,11 +31,18 @@ const CREATE = graphql(`
 const EVENTS = graphql(`
   subscription Events($id: ID!) {
     blobEvents(filter: { blobIds: [$id] }) {
+      kind
       blob { labels { name confidence } failure { message } }
     }
   }
 `);
 
+const TYPES = {
+  '.jpg': 'JPEG', '.jpeg': 'JPEG', '.png': 'PNG', '.webp': 'WEBP', '.gif': 'GIF', '.tif': 'TIFF', '.tiff': 'TIFF',
+  '.bmp': 'BMP', '.avif': 'AVIF', '.heic': 'HEIC', '.heif': 'HEIC',
+} as const;
+
+type ImageType = (typeof TYPES)[keyof typeof TYPES];
 type Labels = NonNullable<NonNullable<ResultOf<typeof EVENTS>['blobEvents']['blob']>['labels']>;
 
 export class Labelling {
@@ -58,7 +66,7 @@ export class Labelling {
   }
 
   /** Sends a picture; returns the id of its blob. */
-  async upload(picture: Uint8Array<ArrayBuffer>, contentType: 'JPEG' | 'PNG'): Promise<string> {
+  async upload(picture: Uint8Array<ArrayBuffer>, contentType: ImageType): Promise<string> {
     const { createUpload: made } = await this.ask(CREATE, { input: { contentType, sizeBytes: picture.length } });
     if (made.__typename !== 'CreatedUpload') throw new Error(made.message);
     if (!made.target) return made.blob.id; // the bytes are there: only where an idempotencyKey was repeated
@@ -72,28 +80,35 @@ export class Labelling {
     return made.blob.id;
   }
 
-  /** Waits for the labels of a blob. */
+  /** Waits for the labels of a blob. Subscribes again after the service has restarted; their state comes at once. */
   async labels(id: string): Promise<Labels> {
-    const live = createClient({ url: this.#url, headers: this.#authorization });
+    const retry = (tries: number) => setTimeout(Math.min(500 * 2 ** tries, 8000));
+    const live = createClient({ url: this.#url, headers: this.#authorization, retry, retryAttempts: Infinity });
     const request = { query: print(EVENTS), variables: { id } };
     try {
-      for await (const { data, errors } of live.iterate<ResultOf<typeof EVENTS>>(request)) {
-        if (!data) throw new Error(errors?.[0]?.message);
-        const { blob } = data.blobEvents; // null once it is deleted
-        if (blob?.failure) throw new Error(blob.failure.message);
-        if (blob?.labels) return blob.labels;
+      for (let tries = 0; ; tries += 1) {
+        for await (const { data, errors } of live.iterate<ResultOf<typeof EVENTS>>(request)) {
+          if (errors?.[0]?.extensions?.code === 'SERVICE_UNAVAILABLE') break;
+          if (!data) throw new Error(errors?.[0]?.message);
+          const { kind, blob } = data.blobEvents;
+          if (kind === 'DELETED') throw new Error('The picture was deleted.');
+          if (kind === 'EXPIRED') throw new Error('The picture did not arrive in time.');
+          if (blob?.failure) throw new Error(blob.failure.message);
+          if (blob?.labels) return blob.labels;
+        }
+        await retry(tries);
       }
     } finally {
       live.dispose();
     }
-    throw new Error('The picture expired, or was deleted.');
   }
 }
 
 const [, , file, url = 'http://127.0.0.1:8000/graphql', key] = process.argv;
 if (!file) throw new Error('Give the path of a picture.');
 const service = new Labelling(url, key);
-const id = await service.upload(new Uint8Array(await readFile(file)), extname(file) === '.png' ? 'PNG' : 'JPEG');
+const contentType = TYPES[extname(file).toLowerCase() as keyof typeof TYPES] ?? 'JPEG'; // the bytes decide in the end
+const id = await service.upload(new Uint8Array(await readFile(file)), contentType);
 for (const { name, confidence } of await service.labels(id)) {
   console.log(`${confidence.toFixed(1).padStart(5)}%  ${name}`);
 }

@@ -85,7 +85,7 @@ def test_invalid_callback_url_is_rejected_as_in_graphql(
         (b'{"callback_url": 5}', ["callback_url"]),
         (b'{"callback_url": 5, "content_type": 5}', ["callback_url", "content_type"]),
         (b'{"callback_url": "\\ud800"}', ["body"]),
-        (b'{"colour": "red"}', ["colour"]),
+        (b'{"colour": "red", "metadata": 5}', ["metadata", "colour"]),
         (b"{", ["body"]),
         (b'"text"', ["body"]),
         (b"[1]", ["body"]),
@@ -102,6 +102,38 @@ def test_invalid_body_is_rejected_with_422(
     assert [each["field"] for each in problems] == fields
     assert [each["path"] for each in problems] == [[each] for each in fields]
     assert all(each["message"] for each in problems)
+    assert stores.blobs.changes.read_after(0, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"content_type": "JPEG"}', "must be 'image/jpeg', "),
+        (b'{"max_labels": 5}', "unknown field; the fields are callback_url, content_type, "),
+        (b'{"file_name": 5}', "must be a text"),
+        (b'{"size_bytes": "5"}', "must be an integer"),
+        (b'{"metadata": []}', "must be an object of texts"),
+        (b"[1]", "must be a JSON object"),
+        (b"a=b", "not JSON: "),
+    ],
+)
+def test_message_of_an_invalid_body_says_what_is_allowed(
+    anna: GraphQL, content: bytes, message: str
+) -> None:
+    answer = anna.client.post("/v1/blobs", content=content, headers=anna.headers)
+    (problem,) = read_problem(answer, "InvalidInput")["problems"]
+    assert problem["message"].startswith(message)
+
+
+def test_form_or_file_is_rejected_with_what_to_send(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """A form with a file, as for other upload services, or the image itself."""
+    form = anna.client.post("/v1/blobs", files={"file": b"bytes"}, headers=anna.headers)
+    assert read_problem(form, "UNSUPPORTED_MEDIA_TYPE")["detail"] == (
+        "The body is multipart/form-data. Send JSON here, then the image's bytes to upload_url."
+    )
+    headers = {**anna.headers, "content-type": "image/png"}
+    image = anna.client.post("/v1/blobs", content=b"bytes", headers=headers)
+    assert read_problem(image, "UNSUPPORTED_MEDIA_TYPE")
     assert stores.blobs.changes.read_after(0, 1) == []
 
 
