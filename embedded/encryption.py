@@ -62,6 +62,8 @@ def check_owners(owners: OwnerRepository, keys: SecretKeys) -> None:
 
 def publish_keys(database: Database, keys: SecretKeys) -> None:
     """Store which keys the service has, by their ids, for commands beside it."""
+    if _published(database) == sorted(keys.ids):
+        return  # a start on a full disk has nothing to write
     with database.write() as connection:
         connection.execute(
             "INSERT OR REPLACE INTO facts VALUES (?, ?)", (_FACT, json.dumps(sorted(keys.ids)))
@@ -70,16 +72,19 @@ def publish_keys(database: Database, keys: SecretKeys) -> None:
 
 def check_service_has_key(database: Database, keys: SecretKeys) -> None:
     """Check that the running service has the key that encrypts. Raises KeyUnknownToService."""
-    if keys.current_id is None:
-        return
-    with database.read() as connection:
-        row = connection.execute("SELECT value FROM facts WHERE name = ?", (_FACT,)).fetchone()
-    if row is None or keys.current_id not in json.loads(row[0]):
+    if keys.current_id is not None and keys.current_id not in _published(database):
         raise KeyUnknownToService(
             f"The running service was started without the encryption key {keys.current_id}, so it "
             "could not read what this command encrypts. Give it the key with --encryption-key-file "
             "or LABELLING_ENCRYPTION_KEYS, restart it, and run this command again."
         )
+
+
+def _published(database: Database) -> list[str]:
+    """Return the ids of the service's keys; none where an earlier version did not store them."""
+    with database.read() as connection:
+        row = connection.execute("SELECT value FROM facts WHERE name = ?", (_FACT,)).fetchone()
+    return list(json.loads(row[0])) if row else []
 
 
 def encrypt_owners(owners: OwnerRepository, keys: SecretKeys) -> int:
