@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from embedded.welcome import READY
 from tests.support.models import link_models
 from tests.support.waiting import PATIENCE
 
@@ -162,8 +163,9 @@ class ServiceProcess:
         assert self._process.stdout
         for line in self._process.stdout:
             self.printed.append(line.rstrip())
-            if found := re.search(r"GraphiQL\s+(https?://\S+)/graphql", line):
-                located.put(found[1])
+            # A line of JSON, or the text of earlier versions.
+            if found := re.search(r'"url": "([^"]+)"|GraphiQL\s+(https?://\S+)/graphql', line):
+                located.put(found[1] or found[2])
         located.put(None)
 
     def _read_log(self) -> None:
