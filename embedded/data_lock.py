@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
 
 from core.domain.errors import LabellingError
 from embedded.data_folder import create, make_private
 
-if TYPE_CHECKING:
-    from pathlib import Path
+LOCK: Final = "lock"
 
 
 class DataInUse(LabellingError):
@@ -24,7 +25,7 @@ def hold(data: Path) -> int:
     """
     create(data)
     make_private(data)
-    descriptor = os.open(data / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    descriptor = os.open(data / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
@@ -35,10 +36,23 @@ def hold(data: Path) -> int:
     return descriptor
 
 
+def server_of_deleted(data: Path) -> int | None:
+    """Return the id of a process that serves a data folder which was deleted since.
+
+    None: there is none, or only another user's, or the system has no /proc.
+    """
+    lock = f"{data.absolute()}/{LOCK} (deleted)"  # proc(5): fd
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # it was closed, or is another user's
+            if str(descriptor.readlink()) == lock:
+                return int(descriptor.parts[2])
+    return None
+
+
 def is_served(data: Path) -> bool:
     """Return whether a process serves a data folder."""
     try:
-        descriptor = os.open(data / "lock", os.O_RDWR)
+        descriptor = os.open(data / LOCK, os.O_RDWR)
     except FileNotFoundError:
         return False
     try:

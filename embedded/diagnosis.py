@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import sqlite3
-import stat
 import sys
 from contextlib import closing
 from datetime import timedelta
@@ -15,13 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from core.domain.clock import ulid_floor, utc_now
 from core.domain.errors import LabellingError, Unavailable
-from core.storage.disk_reserve import free_bytes, unwritable_folders
+from core.storage.disk_reserve import free_bytes
 from embedded.backup.schedule import last_backup
 from embedded.connections import connections_of, raise_descriptor_limit
 from embedded.data_folder import DATABASE
 from embedded.data_lock import is_served
 from embedded.encryption import check_owners
 from embedded.findings import Finding, ok, problem, readable_bytes, warning
+from embedded.folder_checks import check_folder, find_left_over
 from embedded.listening import needs_no_key
 from embedded.migrations import MIGRATIONS
 from embedded.originals import storage_problem
@@ -53,7 +52,7 @@ BUILDERS: Final = {  # packages that the networks are built from
 def diagnose(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
     """Check everything that the service needs. Changes nothing, and may run beside it."""
     yield _programs()
-    yield _folder(settings.data)
+    yield check_folder(settings.data)
     served = settings.data.is_dir() and is_served(settings.data)
     yield _port(settings, served=served)
     yield _open_files(settings)
@@ -61,6 +60,7 @@ def diagnose(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
     yield from _networks(settings)
     if (settings.data / DATABASE).exists():
         yield from _database(settings, clock)
+        yield from find_left_over(settings.data)
 
 
 def _programs() -> Finding:
@@ -71,34 +71,6 @@ def _programs() -> Finding:
     if sqlite3.sqlite_version_info < SQLITE:
         return problem("programs", f"{found}: a Python with SQLite 3.35 or later is needed.")
     return ok("programs", found)
-
-
-def _folder(data: Path) -> Finding:
-    where = data.absolute()
-    if not data.exists():
-        parent = next(each for each in where.parents if each.exists())
-        if os.access(parent, os.W_OK):
-            return ok("data folder", f"{where} does not exist yet: the first start creates it.")
-        return problem(
-            "data folder", f"{where} can't be created: {parent} is not writable for this user."
-        )
-    if not data.is_dir():
-        return problem("data folder", f"{where} is not a folder: name another with --data.")
-    files = [path.name for path in data.glob(f"{DATABASE}*") if not os.access(path, os.W_OK)]
-    unusable = [*unwritable_folders(data), *files]
-    if unusable:
-        return problem(
-            "data folder",
-            f"This user can't write {', '.join(unusable)} in {where}: run as its owner, "
-            f"or 'chown -R' it to the service's user.",
-        )
-    if stat.S_IMODE(data.stat().st_mode) & 0o077:
-        return warning(
-            "data folder",
-            f"Other users can read {where}: run 'chmod 700 {where}', or start the "
-            "service, which does it.",
-        )
-    return ok("data folder", f"{where}")
 
 
 def _port(settings: Settings, *, served: bool) -> Finding:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import to_text, utc_now
 from core.runtime.logging import AddLogContext
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -41,6 +44,13 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def json_line(logger: str, message: str, extras: Mapping[str, Any]) -> str:
+    """Return a line as JsonFormatter makes it, of the level info."""
+    record = logging.LogRecord(logger, logging.INFO, "", 0, message, None, None)
+    record.__dict__.update(extras)
+    return JsonFormatter().format(record)
 
 
 class TextFormatter(logging.Formatter):

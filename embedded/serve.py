@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import signal
 from contextlib import ExitStack
 from dataclasses import replace
@@ -25,7 +24,7 @@ from embedded.detection.model import model_at, people_model_at, say
 from embedded.detection.pool import DetectorPool
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits, bounded_by
 from embedded.listening import base_url, listen, needs_no_key, require_key
-from embedded.logs import set_up_logging
+from embedded.logs import json_line, set_up_logging
 from embedded.metrics.recorder import Recorder
 from embedded.service import Service
 from embedded.welcome import READY, welcome
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
     from core.runtime.refusals import Refusals
     from embedded.settings import Settings
-
-log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 5  # for requests in flight when the service stops
 PING_SECONDS: Final = 20  # proxies close connections that are silent for a minute
@@ -103,10 +100,14 @@ def serve(settings: Settings) -> int:
 def greeting(
     settings: Settings, url: str, *, keyless: bool, unconfined: str | None
 ) -> Callable[[], None]:
-    """Return what tells that the service is ready: a text for people, or a line of a JSON log."""
+    """Return what tells that the service is ready: a text for people, or a line of a JSON log.
+
+    Both are printed on standard output whatever the level of the log is, for programs that wait for
+    them.
+    """
     if settings.log_format == "json":
         about = {"url": url, "data": str(settings.data.resolve()), "unconfined": unconfined}
-        return partial(log.info, READY, extra=about)
+        return lambda: say(json_line(__name__, READY, about))
     rules = CallbackRules.from_settings(settings, private_default=keyless)
     text = welcome(url, settings.data, keyless=keyless, rules=rules, unconfined=unconfined)
     return partial(say, text)

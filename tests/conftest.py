@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from core.backends.sqlite import Database
+from embedded.version import running_version
 from labeller.detectors import efficientnet_lite, ssdlite
 from labeller.detectors.registry import MODEL_NAME, PEOPLE_MODEL_NAME
 from tests.support.databases import open_database
@@ -30,6 +31,8 @@ UNIT = Path(__file__).parent / "unit"
 
 # onnxruntime would report to Microsoft, from the tests that import it themselves.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+running_version()  # of git, which most tests may not start; the answer is kept
 
 # No test measures time: a machine may be busy. Fixtures are not made again for each example.
 UNTIMED = {

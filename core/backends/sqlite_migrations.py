@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,8 @@ from core.domain.errors import LabellingError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 COPY_SUFFIX: Final = ".layout-"  # of the copy's name, before the number of its layout
 
@@ -52,11 +55,25 @@ def migrate(
             connection.execute(statement)
     if version < latest:
         connection.execute(f"PRAGMA user_version = {latest}")
+    if 0 < version < latest:
+        log.info(
+            "database upgraded",
+            extra={
+                "layout_before": version,
+                "layout": latest,
+                "copy_for_the_way_back": str(copy_path(path, version)),
+            },
+        )
+
+
+def copy_path(path: Path, version: int) -> Path:
+    """Return where the copy of a database with an earlier layout is kept."""
+    return path.with_name(f"{path.name}{COPY_SUFFIX}{version}")
 
 
 def _keep_copy(path: Path, version: int, copy_to: Callable[[Path], None]) -> None:
     """Keep a copy for the way back, in place of earlier copies. Raises Unavailable."""
-    kept = path.with_name(f"{path.name}{COPY_SUFFIX}{version}")
+    kept = copy_path(path, version)
     unfinished = path.with_name(f"{path.name}{COPY_SUFFIX}unfinished")
     try:
         unfinished.unlink(missing_ok=True)

@@ -86,15 +86,19 @@ class DiskReserve:
 
     def health_error(self) -> str | None:
         """Return why uploads are refused; None if they are accepted. Writes nothing."""
+        if not self._root.is_dir():
+            return f"{self._root} was deleted or unmounted: bring it back, and restart the service"
         if unwritable := unwritable_folders(self._root):
             return f"{', '.join(unwritable)} can't be written: give them to the service's user"
         try:
             self.check(0)
-        except Unavailable:
+        except StorageFull:
             return (
                 f"less than {self._reserve} bytes are free: uploads are refused. Make room, or "
                 "change --reserve-bytes"
             )
+        except Unavailable as exc:
+            return str(exc)
         return None
 
     def fill(self) -> None:

@@ -144,6 +144,11 @@ class ApiClient:
             try:
                 response = request()
             except httpx.TransportError as exc:
+                if "CERTIFICATE_VERIFY_FAILED" in str(exc):  # no retry helps
+                    raise Unreachable(
+                        f"The certificate of {self.url} can't be verified: {exc}. If an authority "
+                        "of your own issued it, name that one's certificate (PEM) in SSL_CERT_FILE."
+                    ) from exc
                 if not left:
                     raise Unreachable(
                         f"No service answers at {self.url}: {exc or type(exc).__name__}. "

@@ -78,7 +78,7 @@ class WebhookClient:
     ) -> None:
         self._deadline = deadline
         self._rules = rules
-        self._tls = tls or ssl.create_default_context(cafile=certifi.where())
+        self._tls = tls or trusting(None)
         self._resolver = Resolver(resolve)
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Response:
@@ -140,6 +140,17 @@ class WebhookClient:
                 _first_bytes(response),
                 backend.address,
             )
+
+
+def trusting(authorities: str | None) -> ssl.SSLContext:
+    """Return TLS settings that trust the usual authorities, and those of a PEM file besides.
+
+    Raises OSError (or its ssl.SSLError) where the file can't be read.
+    """
+    tls = ssl.create_default_context(cafile=certifi.where())
+    if authorities:
+        tls.load_verify_locations(authorities)
+    return tls
 
 
 def _header(response: httpcore.Response, name: bytes) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -21,7 +20,6 @@ from embedded import serve as serving
 from embedded.cli.main import main
 from embedded.detection.model import build_in_child, model_at, people_model_at
 from embedded.listening import CannotServe, is_loopback, listen, needs_no_key
-from embedded.logs import JsonFormatter
 from embedded.serve import greeting
 from embedded.service import Service
 from embedded.settings import Settings
@@ -215,17 +213,14 @@ def test_welcome_shows_urls_and_commands(tmp_path: Path) -> None:
     assert "https://labels.example/v1/blobs" in keyed
 
 
-def test_greeting_is_a_line_of_a_json_log(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_greeting_of_a_json_log_is_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """So that a collector of both outputs reads JSON alone."""
-    caplog.set_level(logging.INFO)
     for style in ("auto", "text", "json"):
         settings = Settings(data=tmp_path, log_format=style)
         greeting(settings, "http://127.0.0.1:8000", keyless=True, unconfined=None)()
-    assert capsys.readouterr().out.count("Image labelling is ready.") == 2
-    (record,) = caplog.records
-    line = json.loads(JsonFormatter().format(record))
+    out = capsys.readouterr().out
+    assert out.count("Image labelling is ready.") == 2
+    line = json.loads(out.splitlines()[-1])
     assert line["message"] == "Image labelling is ready"
     assert (line["url"], line["data"]) == ("http://127.0.0.1:8000", str(tmp_path))
 

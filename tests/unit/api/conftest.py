@@ -16,6 +16,7 @@ from api.rest.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
+from tests.support.waiting import PATIENCE
 
 Serve = Callable[..., GraphQL]
 
@@ -29,7 +30,9 @@ def stores(tmp_path: Path, clock: MovableClock) -> Iterator[EmbeddedStores]:
 
 @pytest.fixture
 def client(stores: EmbeddedStores) -> Iterator[AppClient]:
-    with AppClient(create_app(stores.services(), cors_origins=["*"])) as client:
+    services = stores.services()
+    patient = GraphQLApp(services, seconds=PATIENCE)  # a busy machine answers late
+    with AppClient(create_app(services, graphql=patient, cors_origins=["*"])) as client:
         yield client
 
 
@@ -48,7 +51,7 @@ def serve(stores: EmbeddedStores) -> Iterator[Serve]:
     """Serve with other settings, those of `Documents` among them; return Anna, who needs no key."""
     with ExitStack() as stack:
 
-        def start(*, seconds: float = 15, **options: Any) -> GraphQL:
+        def start(*, seconds: float = PATIENCE, **options: Any) -> GraphQL:
             services = stores.services("anna")
             documents = Documents(schema._schema, **options)
             graphql = GraphQLApp(services, documents, seconds=seconds)

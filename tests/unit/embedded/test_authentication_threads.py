@@ -9,7 +9,7 @@ from anyio.to_thread import current_default_thread_limiter
 
 from api.auth.caller import Caller
 from core.domain.errors import Unavailable
-from embedded.authentication import build_authenticate
+from embedded.authentication import build_authenticate, build_sessions
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from embedded.thread_pool import build_pools
@@ -27,7 +27,9 @@ def test_key_uses_that_wait_for_the_database_leave_threads_to_others(
     keys = [stores.key_for("anna") for _ in range(CALLERS)]
     pools = build_pools(thumbnails=settings.workers)
     opened = open_stores(settings)
-    authenticate = build_authenticate(settings, opened, pools, keyless=False)
+    authenticate = build_authenticate(
+        settings, opened, pools, build_sessions(settings, opened), keyless=False
+    )
 
     async def main() -> None:
         with opened.database.write():  # another write is in progress
@@ -54,7 +56,9 @@ def test_slow_issuer_leaves_threads_to_others(stores: EmbeddedStores) -> None:
     settings = Settings(data=stores.root, oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
     pools = build_pools(thumbnails=settings.workers)
     opened = open_stores(settings)
-    authenticate = build_authenticate(settings, opened, pools, keyless=False)
+    authenticate = build_authenticate(
+        settings, opened, pools, build_sessions(settings, opened), keyless=False
+    )
 
     async def main() -> None:
         token = issuer.token()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -61,6 +63,28 @@ def test_nothing_is_made_where_nothing_is(found: Found, tmp_path: Path) -> None:
     checks = found(data=tmp_path / "new" / "data")
     assert "the first start creates it" in checks["data folder"][1]
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /proc")
+def test_a_folder_that_was_deleted_under_its_service_is_a_problem(found: Found, data: Path) -> None:
+    lock = hold(data)
+    try:
+        shutil.rmtree(data)
+        severity, text = found()["data folder"]
+    finally:
+        os.close(lock)
+    assert severity is Severity.PROBLEM
+    assert f"was deleted, but process {os.getpid()} still serves it" in text
+    assert found()["data folder"][0] is Severity.OK  # nothing serves it now
+
+
+def test_files_that_this_version_does_not_need_are_named(found: Found, data: Path) -> None:
+    assert "left over" not in found()
+    (data / "model").mkdir()
+    for name in (f"{DATABASE}.layout-5", "model/efficientnet-0.onnx"):
+        (data / name).touch()
+        severity, text = found()["left over"]  # the last of them
+        assert (severity, text.startswith(f"{data / name} (0.0 MB)")) == (Severity.OK, True)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

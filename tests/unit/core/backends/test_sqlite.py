@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import sqlite3
 import threading
@@ -336,6 +337,20 @@ def test_only_the_newest_copy_is_kept(path: Path) -> None:
     path.with_name(f"{path.name}.layout-1").touch()
     Database(path, MIGRATIONS).close()
     assert schema_of(copy_of(path, 2))[0] == 2
+
+
+def test_upgrade_is_logged_with_the_place_of_the_copy(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        lay_out(connection, 2)
+    with caplog.at_level(logging.INFO):
+        for _ in range(2):  # the second start upgrades nothing
+            Database(path, MIGRATIONS).close()
+    (record,) = (each for each in caplog.records if each.message == "database upgraded")
+    assert vars(record)["layout_before"] == 2
+    assert vars(record)["layout"] == len(list(MIGRATIONS.glob("*.sql")))
+    assert vars(record)["copy_for_the_way_back"] == str(copy_of(path, 2))
 
 
 def test_data_of_version_1_is_migrated(path: Path) -> None:

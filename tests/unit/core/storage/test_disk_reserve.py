@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from pathlib import Path
 
@@ -99,7 +100,18 @@ def test_folder_that_cannot_be_read_is_unavailable(tmp_path: Path) -> None:
     reserve = DiskReserve(tmp_path / "missing", 100)
     with pytest.raises(Unavailable, match="can't be read"):
         reserve.check(1)
-    assert reserve.health_error() is not None
+    error = reserve.health_error()
+    assert error is not None
+    assert error.startswith(f"{tmp_path / 'missing'} was deleted or unmounted")
+
+
+def test_unknown_free_space_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    def failing(_: Path) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    error = DiskReserve(tmp_path, 100, failing).health_error()
+    assert error is not None
+    assert "can't be read" in error
 
 
 def test_folder_that_cannot_be_written_is_unhealthy_until_it_can(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from embedded.client.api import ApiClient, Stopped, Unreachable
+from tests.support.certificates import Authority
 
 JSON = {"content-type": "application/json"}
 SUCCESS = (200, JSON, b'{"data": {"a": 1}}')
@@ -18,7 +21,9 @@ SUCCESS = (200, JSON, b'{"data": {"a": 1}}')
 
 @contextmanager
 def serving(
-    *responses: tuple[int, dict[str, str], bytes], on_request: Callable[[], None] = lambda: None
+    *responses: tuple[int, dict[str, str], bytes],
+    on_request: Callable[[], None] = lambda: None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[tuple[str, list[str]]]:
     """Serve the responses one after the other, the last one again and again.
 
@@ -42,10 +47,12 @@ def serving(
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", requested
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}", requested
     finally:
         server.shutdown()
         thread.join()
@@ -91,3 +98,18 @@ def test_url_may_end_in_graphql() -> None:
     with serving(SUCCESS) as (url, requested), ApiClient(f"{url}/graphql", None) as api:
         api.execute("{ a }")
         assert requested == ["/graphql"]
+
+
+def test_authority_of_a_company_is_trusted_by_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it, the error names it, and there is no retry."""
+    authority = Authority(tmp_path)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with serving(SUCCESS, tls=authority.server("127.0.0.1")) as (url, requested):
+        with ApiClient(url, None) as api, pytest.raises(Unreachable, match="SSL_CERT_FILE"):
+            api.execute("{ a }")
+        assert requested == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
+        with ApiClient(url, None) as api:
+            assert api.execute("{ a }") == {"a": 1}
