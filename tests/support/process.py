@@ -19,7 +19,6 @@ from typing import Any
 
 import httpx
 
-from embedded.welcome import READY
 from tests.support.models import link_models
 from tests.support.waiting import PATIENCE
 
