@@ -100,10 +100,19 @@ class Nginx(Proxy):
 
     program, package, example = "nginx", "nginx-light", "nginx.conf"
 
+    def __init__(self, folder: Path, service_port: int, changes: dict[str, str]) -> None:
+        self.plain_port = free_port()
+        self.log = folder / "access.log"
+        super().__init__(folder, service_port, changes)
+
     def local(self, service_port: int) -> dict[str, str]:
         """Return the replacements for this machine."""
         return {
             "listen 443 ssl": f"listen 127.0.0.1:{self.port} ssl",
+            "listen 80;": f"listen 127.0.0.1:{self.plain_port};",
+            "    listen [::]:80;\n": "",  # a machine of tests may lack IPv6
+            "    listen [::]:443 ssl http2;\n": "",
+            "/var/log/nginx/labelling.log": str(self.log),
             "/etc/ssl/private/example.com.pem": f"{self.folder}/127.0.0.1.pem",
             "http://127.0.0.1:8000": f"http://127.0.0.1:{service_port}",
         }

@@ -41,6 +41,32 @@ def behind(
             assert service.stop() == 0
 
 
+def test_nginx_passes_errors_on_redirects_from_http_and_logs_no_signature(
+    tmp_path: Path, model_path: Path
+) -> None:
+    with behind(Nginx, tmp_path, model_path, "/labels", {}) as (url, proxy):
+        assert isinstance(proxy, Nginx)
+        with httpx.Client(verify=proxy.trusted, timeout=PATIENCE) as client:
+            plain = client.get(f"http://127.0.0.1:{proxy.plain_port}/labels/?a=b")
+            assert (plain.status_code, plain.headers["location"]) == (
+                301,
+                "https://127.0.0.1/labels/?a=b",
+            )
+            page = client.get(f"{url}/")
+            assert page.headers["strict-transport-security"] == "max-age=31536000"
+            for _ in range(4):  # each was a 502 as often as not when nginx closed its connections
+                created = graphql(client, url, CREATE, {"input": {"contentType": "PNG"}})
+                target = created["createUpload"]["target"]
+                headers = {each["name"]: each["value"] for each in target["headers"]}
+                large = client.put(target["url"], content=bytes(51_000_000), headers=headers)
+                assert (large.status_code, large.json()["code"]) == (413, "EntityTooLarge")
+        logged = (
+            f'"PUT {target["url"].partition("?")[0].removeprefix(url.removesuffix("/labels"))}" 413'
+        )
+        wait_until(lambda: logged in proxy.log.read_text())
+        assert "signature" not in proxy.log.read_text().lower()
+
+
 @pytest.mark.parametrize(
     ("kind", "path", "changes"),
     [
