@@ -4,6 +4,15 @@ const FRAME = 1000 / 60; // milliseconds
 
 /** Scrolls as fast as pages load, for at most `limit` seconds, and prints its frames every five seconds and at the end. */
 export async function scroll(page, limit) {
+  const failed = new Map();
+  page.on('response', async (response) => {
+    if (!response.url().endsWith('/graphql')) {
+      if (response.status() >= 400) count(failed, `${response.status()} of a picture`);
+      return;
+    }
+    const code = (await response.json().catch(() => null))?.errors?.[0].extensions?.code;
+    if (code || response.status() >= 400) count(failed, `${response.status()} ${code}`);
+  });
   await page.evaluate(measure, limit);
   const all = { frames: [], work: [], long: 0 };
   for (let over = false; !over;) {
@@ -17,7 +26,11 @@ export async function scroll(page, limit) {
     console.log(`${pictures} pictures: ${took.toFixed(1)} s, ${tiles} tiles in the document, heap ${(heap / 1e6).toFixed(0)} MB, ${told(now)}`);
   }
   console.log(`in all: ${told(all)}`);
+  for (const [what, times] of failed) console.log(`  ${times} responses ${what}`);
 }
+
+/** @param {Map<string, number>} numbers @param {string} key */
+const count = (numbers, key) => numbers.set(key, (numbers.get(key) ?? 0) + 1);
 
 /** Returns what frames cost: times between them, and those of the page's own work in each. */
 function told({ frames, work, long }) {

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CLIENT_CLOSED_REQUEST: Final = 499  # as nginx logs it
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,6 +71,7 @@ class Thumbnails:
         self._clock = clock
         self._make = make
         self._in_progress: dict[str, asyncio.Future[bytes]] = {}
+        self._waiting: Counter[asyncio.Future[bytes]] = Counter()
 
     def url(self, blob: Blob, size: ThumbnailSize) -> str | None:
         """Return a signed URL of the blob's thumbnail of a size; None if it can't have one."""
@@ -104,7 +108,9 @@ class Thumbnails:
             blob = await self._read(self._find, owner, blob_id)
             content = None
             if not await self._read(self._storage.has_derived, blob.key, size):
-                content = await self._make_once(blob, size, key)
+                content = await self._make_once(request, blob, size, key)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)  # nobody reads it
         except LabellingError as error:
             return _failure(error, blob_id)
         headers = {
@@ -123,15 +129,33 @@ class Thumbnails:
             raise ObjectNotFound(original_key(owner, blob_id))
         return blob
 
-    async def _make_once(self, blob: Blob, size: ThumbnailSize, key: str) -> bytes:
-        """Make a thumbnail, once for all concurrent requests."""
+    async def _make_once(
+        self, request: Request, blob: Blob, size: ThumbnailSize, key: str
+    ) -> bytes:
+        """Make a thumbnail, once for all concurrent requests.
+
+        If all of them are disconnected before its turn, it is not made: clients that scroll ask
+        for many and cancel most. Raises ClientDisconnect.
+        """
         making = self._in_progress.get(key)
         if making is None:
             making = asyncio.ensure_future(self._run(self._make_and_keep, blob, size))
             self._in_progress[key] = making
             making.add_done_callback(lambda _: self._in_progress.pop(key))
-        # One client that disconnects must not cancel it for others.
-        return await asyncio.shield(making)
+        self._waiting[making] += 1
+        gone = asyncio.ensure_future(_disconnection(request))
+        try:
+            either: tuple[asyncio.Future[Any], ...] = (making, gone)
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not making.done():
+                raise ClientDisconnect
+            return making.result()
+        finally:
+            gone.cancel()
+            self._waiting[making] -= 1
+            if not self._waiting[making]:
+                del self._waiting[making]
+                making.cancel()
 
     def _make_and_keep(self, blob: Blob, size: ThumbnailSize) -> bytes:
         picture = Picture(blob.key, blob.content_type, lambda: self._storage.open(blob.key))
@@ -149,6 +173,12 @@ class Thumbnails:
             if not is_known:  # deleted meanwhile
                 self._storage.delete_derived(blob.key)
         return content
+
+
+async def _disconnection(request: Request) -> None:
+    """Wait until the client of a request without a body disconnects."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _path(owner: str, blob_id: str, size: ThumbnailSize) -> str:

@@ -17,6 +17,8 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from core.domain.webhook_url import CallbackRules
+from embedded.welcome import welcome
 from tests.support.photos import as_jpeg, large_photo, photo
 from tests.support.process import ROOT, ServiceProcess, put
 from tests.support.receiver import Received, Receiver
@@ -223,8 +225,9 @@ def test_printed_commands_work_when_pasted(service: ServiceProcess, tmp_path: Pa
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     (tmp_path / "cat.jpg").write_bytes(as_jpeg(photo("chelsea.png")))
-    begin = next(i for i, line in enumerate(service.printed) if "Try it" in line) + 1
-    commands = "\n".join(service.printed[begin : service.printed.index("", begin)])
+    rules = CallbackRules(private=True)
+    text = welcome(service.url, service.data, keyless=True, rules=rules, unconfined=None)
+    commands = text.partition("Try it")[2].partition("\n")[2].partition("\n\n")[0]
     shown = subprocess.run(
         ["sh", "-c", commands], cwd=tmp_path, check=True, capture_output=True, text=True
     )

@@ -164,6 +164,73 @@ def test_waiting_thumbnails_delay_no_other_request(opened: Open) -> None:
     assert set(asyncio.run(run())) == {200}
 
 
+def test_thumbnail_that_nobody_waits_for_is_not_made(opened: Open) -> None:
+    """Its client disconnected before its turn; so its request counts no longer."""
+    go_on, began = threading.Event(), threading.Event()
+    made: list[str] = []
+
+    def make_thumbnail(picture: Picture, _size: ThumbnailSize) -> bytes:
+        made.append(picture.key.rpartition("/")[2])
+        began.set()
+        go_on.wait(PATIENCE)
+        return b"thumbnail"
+
+    service = opened(make_thumbnail=make_thumbnail)
+    with client_of(service) as client:
+        ids = []
+        for content in (b"first", b"second", b"third"):
+            blob = promised(client)
+            assert send(client, blob, content) == 200
+            ids.append(blob["blob_id"])
+        query = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Blob { thumbnailUrl } } }"
+        asked = {"query": query, "variables": {"ids": ids}}
+        nodes = client.post("/graphql", json=asked).json()["data"]["nodes"]
+    first, second, third = (node["thumbnailUrl"] for node in nodes)
+
+    async def run() -> None:
+        transport = httpx.ASGITransport(service.app)
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+            waiting = asyncio.create_task(client.get(first))
+            await asyncio.to_thread(began.wait, PATIENCE)
+            assert await status_of_disconnected(service, second) == 499
+            go_on.set()
+            answers = [await waiting, await client.get(third)]
+            assert [answer.content for answer in answers] == [b"thumbnail"] * 2
+
+    asyncio.run(run())
+    assert made == [ids[0], ids[2]]
+
+
+async def status_of_disconnected(service: Service, url: str) -> int:
+    """Return the status for a client that disconnects once it has sent its request."""
+    parsed = httpx.URL(url)
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": parsed.path,
+        "raw_path": parsed.raw_path.partition(b"?")[0],
+        "root_path": "",
+        "query_string": parsed.query,
+        "headers": [(b"host", parsed.netloc)],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 8000),
+    }
+    received = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return next(received, {"type": "http.disconnect"})
+
+    async def answer(message: Any) -> None:
+        sent.append(message)
+
+    await service.app(scope, receive, answer)
+    return int(sent[0]["status"])
+
+
 def test_relabel_labels_again(opened: Open) -> None:
     """Repeatedly, each time with the next version of the blob."""
     service = opened()

@@ -233,6 +233,12 @@ async function selectsByKeyboard(page) {
   await page.keyboard.press('Escape');
   await selected(page, 0);
   await at(1); // the focus stays
+  await page.keyboard.press('Control+a');
+  await selected(page, 5);
+  await page.getByRole('button', { name: 'Add label' }).focus();
+  await page.keyboard.press('Escape'); // with the focus outside the grid
+  await selected(page, 0);
+  await at(1);
 }
 
 /** The labels of several pictures at once; new labels follow by themselves. */
@@ -256,7 +262,11 @@ async function correctsMany(page) {
   const removing = page.getByRole('dialog', { name: 'Remove a label' });
   await removing.getByRole('combobox', { name: 'Label' }).fill('favourite');
   await removing.getByRole('combobox', { name: 'Label' }).press('Enter');
-  await page.getByText('Removed favourite from 2 pictures.').first().waitFor();
+  const removed = page.locator('.notice', { hasText: 'Removed favourite from 2 pictures.' });
+  await removed.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Undone for 2 pictures.').first().waitFor();
+  await page.evaluate(() => { location.hash = '#/search?label=favourite&least=0'; });
+  await tiles(page, 2);
   await page.evaluate(() => { location.hash = '#/'; });
   await tiles(page, 5);
   await page.locator('.tile').nth(0).focus();

@@ -31,7 +31,7 @@ async function check(browser, faults) {
   await tabs.first().waitFor();
   await editorsReady(page);
   const names = await tabs.allInnerTexts();
-  assert.deepEqual(names, ['CreateUpload', 'Blob', 'BlobsByLabel', 'Labels', 'BlobEvents']);
+  assert.deepEqual(names, ['CreateUpload', 'Blob', 'Blobs', 'AddLabels', 'Labels', 'BlobEvents']);
   const [query, variables] = await openEditors(page);
   assert.ok(variables, 'the first tab has no variables');
 
@@ -55,13 +55,13 @@ async function check(browser, faults) {
   await setModel(page, 'variables.json', complete);
   await page.waitForFunction(() => markers('variables.json').length === 0);
 
-  await tabs.nth(names.indexOf('BlobsByLabel')).click();
-  await page.waitForFunction(() => text('variables.json').includes('"label"'));
+  await tabs.nth(names.indexOf('AddLabels')).click();
+  await page.waitForFunction(() => text('variables.json').includes('"labels"'));
   const found = await page.evaluate(() => text('variables.json'));
-  await setModel(page, 'variables.json', '{}');
-  await marker(page, 'variables.json', 'Missing property "label"');
-  assert.deepEqual(await page.evaluate(() => markers('variables.json')), ['Missing property "label".']);
-  await stored(page, '{}', ['graphiql:variables']);
+  await setModel(page, 'variables.json', '{"ids": []}');
+  await marker(page, 'variables.json', 'Missing property "labels"');
+  assert.deepEqual(await page.evaluate(() => markers('variables.json')), ['Missing property "labels".']);
+  await stored(page, '{"ids": []}', ['graphiql:variables']);
   await setModel(page, 'variables.json', found);
   await stored(page, 'Dog', ['graphiql:variables']);
   await page.waitForFunction(() => markers('variables.json').length === 0);

@@ -26,7 +26,47 @@ async function check(browser, faults) {
   await tab.getByRole('listitem').getByText(/^Cat \d+%$/).waitFor();
   assert.equal(await tab.getByRole('alert').count(), 0);
   assert.deepEqual(faults, []);
+  await failures(tab);
+  await narrow(tab);
   await restart(tab);
+  await unreachable(browser);
+}
+
+/** Chooses a file of these bytes, and sends it. */
+async function send(tab, buffer) {
+  await tab.getByLabel('Picture').setInputFiles({ name: 'other.png', mimeType: 'image/png', buffer });
+  await tab.getByRole('button', { name: 'Find labels' }).click();
+}
+
+/** A picture that is not one, and a PUT that the service refuses, end with the service's message. */
+async function failures(tab) {
+  await send(tab, Buffer.from('no picture'));
+  await tab.getByRole('alert').getByText('The file seems to be').waitFor();
+  await tab.route(/originals/, (route) => {
+    const headers = { ...route.request().headers(), 'content-type': 'text/plain' };
+    return route.continue({ headers });
+  });
+  await send(tab, Buffer.from('no picture'));
+  await tab.getByRole('alert').getByText(/^Send 'Content-Type: image\/png', not /).waitFor();
+  await tab.unroute(/originals/);
+}
+
+/** On a phone, a label stays beside its input. */
+async function narrow(tab) {
+  await tab.setViewportSize({ width: 390, height: 844 });
+  const label = await tab.getByText('Labels at most').boundingBox();
+  const input = await tab.getByLabel('Labels at most').boundingBox();
+  assert.ok(label.height < 2 * input.height, 'the label and its input are on two lines');
+  assert.equal(await tab.evaluate(() => document.documentElement.scrollWidth), 390);
+}
+
+/** Without a service the page says what to check. */
+async function unreachable(browser) {
+  const tab = await browser.newPage();
+  await tab.goto(page.replace(/#.*/, '#http://127.0.0.1:1'));
+  await send(tab, await readFile(picture));
+  await tab.getByRole('alert').getByText('http://127.0.0.1:1 does not answer. Is it running').waitFor();
+  assert.ok(await tab.getByRole('button', { name: 'Find labels' }).isEnabled());
 }
 
 /** The labels come although the service is restarted while the page waits for them. */
@@ -35,11 +75,9 @@ async function restart(tab) {
   await once(process.stdin, 'data');
   process.stdin.destroy();
   // Bytes that the service has not seen: others would have labels at once.
-  const buffer = Buffer.concat([await readFile(picture), randomBytes(8)]);
-  await tab.getByLabel('Picture').setInputFiles({ name: 'other.png', mimeType: 'image/png', buffer });
   const stream = tab.waitForResponse(async (response) =>
     /event-stream|multipart/.test(response.headers()['content-type']));
-  await tab.getByRole('button', { name: 'Find labels' }).click();
+  await send(tab, Buffer.concat([await readFile(picture), randomBytes(8)]));
   await stream;
   await tab.getByRole('status').getByText('Waiting for the labels.').waitFor();
   console.log('waiting');

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { Bulk } from '../../../web/gallery/src/state/bulk.js';
 import { distanceOf, nearestLabels } from '../../../web/gallery/src/state/nearest.js';
 import { Selection } from '../../../web/gallery/src/state/selection.js';
-import { blobOf, clientOf, shown } from './support.mjs';
+import { Notices } from '../../../web/gallery/src/state/notices.js';
+import { blobOf, clientOf, settled, shown } from './support.mjs';
 
 async function selectionOf(number) {
   const { collection } = await shown(Array.from({ length: number }, (_, index) => blobOf(`b${index}`)));
@@ -50,42 +51,117 @@ test('a selection has a limit, and the limit is reported', async () => {
   assert.deepEqual(limits, [1000]);
 });
 
-function bulkOf(outcomeOf) {
-  const { client, asked } = clientOf((_name, { ids }) => ({ done: { __typename: 'Done', outcomes: ids.map(outcomeOf) } }));
-  const texts = [];
+const ids = Array.from({ length: 150 }, (_, index) => `b${index}`);
+const label = (name, more = {}) => ({ name, source: 'DETECTOR', confirmedAt: null, instances: [], ...more });
+
+/** A bulk whose service has `pictures` by id, without labels where there is none, and answers each change with `outcomeOf`. */
+function bulkOf(pictures = {}, outcomeOf = () => ({ __typename: 'CorrectedBlob' })) {
+  const { client, asked } = clientOf((name, variables) => (name === 'Changeable'
+    ? { nodes: variables.ids.map((id) => (pictures[id] === null ? null : { id, status: 'LABELLED', fileName: `${id}.png`, labels: [], rejectedLabels: [], ...pictures[id] })) }
+    : { done: { __typename: 'Done', outcomes: variables.ids.map(outcomeOf) } }));
   const watched = [];
   const reloaded = [];
-  const notices = { show: (text) => texts.push(text) };
-  const bulk = new Bulk({ client, notices, watch: ({ id }) => watched.push(id), reload: async (ids) => { reloaded.push(...ids); } });
-  return { bulk, asked, texts, watched, reloaded };
+  const notices = new Notices();
+  const bulk = new Bulk({ client, notices, watch: ({ id }) => watched.push(id), reload: async (some) => { reloaded.push(...some); } });
+  const texts = () => notices.list.value.map(({ text }) => text);
+  const changes = () => asked.filter(({ name }) => name !== 'Changeable').map(({ name, variables: { ids: some, ...rest } }) => [name, some, rest]);
+  const undo = async () => {
+    notices.list.value.find(({ actions }) => actions.length).actions[0][1]();
+    for (let turn = 0; turn < 20; turn += 1) await settled();
+  };
+  const end = () => { for (const { close } of [...notices.list.value]) close(); };
+  return { bulk, texts, changes, undo, end, watched, reloaded };
 }
 
-const ids = Array.from({ length: 150 }, (_, index) => `b${index}`);
+const failed = (id) => (id.startsWith('f') ? { __typename: 'WrongState', status: 'FAILED', message: `Blob ${id} is FAILED.` } : { __typename: 'CorrectedBlob' });
 
 test('a change of many pictures is sent in batches and shown once', async () => {
-  const { bulk, asked, texts, reloaded } = bulkOf(() => ({ __typename: 'CorrectedBlob' }));
+  const { bulk, changes, texts, reloaded, end } = bulkOf();
   await bulk.addLabel(ids, 'Tom');
-  assert.deepEqual(asked.map(({ name, variables }) => [name, variables.ids.length, variables.labels]), [
-    ['AddLabels', 100, [{ name: 'Tom' }]], ['AddLabels', 50, [{ name: 'Tom' }]],
+  assert.deepEqual(changes(), [
+    ['AddLabels', ids.slice(0, 100), { labels: [{ name: 'Tom' }] }], ['AddLabels', ids.slice(100), { labels: [{ name: 'Tom' }] }],
   ]);
-  assert.deepEqual(texts, ['Added Tom to 150 pictures.']);
+  assert.deepEqual(texts(), ['Added Tom to 150 pictures.']);
   assert.deepEqual(reloaded, ids);
+  end();
 });
 
-test('pictures that can not be changed are counted with the reason', async () => {
-  const { bulk, texts, watched } = bulkOf((id) => (id === 'b7' ? { __typename: 'WrongState', message: 'It is being labelled.' } : { __typename: 'RelabelledBlob' }));
+test('a label is removed from the pictures that have it, and these are counted', async () => {
+  const { bulk, changes, texts, end } = bulkOf({ b1: { labels: [label('Animal')] }, b2: { labels: null, status: 'FAILED' }, b3: null });
+  await bulk.removeLabel(['b0', 'b1', 'b2', 'b3'], 'animal');
+  assert.deepEqual(changes(), [['RemoveLabels', ['b1'], { names: ['animal'] }]]);
+  await bulk.removeLabel(['b0'], 'Animal');
+  assert.equal(changes().length, 1);
+  assert.deepEqual(texts(), ['Removed animal from 1 picture.', 'Nothing changed: the selected pictures lack the label Animal already.']);
+  end();
+});
+
+test('a label is added where the owner did not decide so', async () => {
+  const { bulk, changes, texts, end } = bulkOf({ b0: { labels: [label('Cat', { confirmedAt: '2026-01-31T12:00:00.000Z' })] }, b1: { labels: [label('Cat')] } });
+  await bulk.addLabel(['b0', 'b1', 'b2'], 'Cat');
+  assert.deepEqual(changes(), [['AddLabels', ['b1', 'b2'], { labels: [{ name: 'Cat' }] }]]);
+  assert.deepEqual(texts(), ['Added Cat to 2 pictures.']);
+  end();
+});
+
+test('undo brings back what was decided about each changed picture', async () => {
+  const boundingBox = { left: 0, top: 0, width: 0.5, height: 1 };
+  const { bulk, changes, undo, texts, reloaded, end } = bulkOf({
+    b0: { labels: [label('Cat')] },
+    b1: { labels: [label('Cat', { source: 'OWNER', confirmedAt: 'then', instances: [{ boundingBox }] })] },
+    b2: { labels: [label('Cat', { confirmedAt: 'then' })] },
+    b3: { labels: [label('Cat')] },
+    f4: { labels: [label('Cat')] },
+  }, failed);
+  await bulk.removeLabel(['b0', 'b1', 'b2', 'b3', 'f4', 'b5'], 'Cat');
+  await undo();
+  assert.deepEqual(changes().slice(1), [
+    ['ResetLabels', ['b0', 'b3'], { names: ['Cat'] }],
+    ['AddLabels', ['b1'], { labels: [{ name: 'Cat', boundingBox }] }],
+    ['ConfirmLabels', ['b2'], { names: ['Cat'] }],
+  ]);
+  assert.equal(texts().at(-1), 'Undone for 4 pictures.');
+  assert.deepEqual(reloaded, ['b0', 'b1', 'b2', 'b3', 'b0', 'b3', 'b1', 'b2']);
+  end();
+});
+
+test('undo of an added label rejects it again where it was rejected', async () => {
+  const { bulk, changes, undo, end } = bulkOf({ b1: { rejectedLabels: ['cat'] } });
+  await bulk.addLabel(['b0', 'b1'], 'Cat');
+  await undo();
+  assert.deepEqual(changes().slice(1), [['ResetLabels', ['b0'], { names: ['Cat'] }], ['RemoveLabels', ['b1'], { names: ['Cat'] }]]);
+  end();
+});
+
+test('pictures that could not be labelled are named, or counted', async () => {
+  const { bulk, texts, end } = bulkOf({ f2: { fileName: null } }, failed);
+  await bulk.addLabel(['f1'], 'Cat');
+  await bulk.addLabel(['f2'], 'Cat');
+  await bulk.addLabel(['f1', 'b1', 'f2'], 'Cat');
+  assert.deepEqual(texts(), [
+    '1 picture not changed: f1.png could not be labelled.',
+    '1 picture not changed: it could not be labelled.',
+    '2 pictures not changed: they could not be labelled.',
+    'Added Cat to 1 picture.',
+  ]);
+  end();
+});
+
+test('pictures that are being labelled are not labelled again', async () => {
+  const { bulk, texts, watched, end } = bulkOf({}, (id) => (id === 'b7' ? { __typename: 'WrongState', status: 'LABELLING', message: 'Wait.' } : { __typename: 'RelabelledBlob' }));
   await bulk.relabel(['b6', 'b7']);
-  assert.deepEqual(texts, ['Labelling 1 picture again.', '1 picture not changed: It is being labelled.']);
+  assert.deepEqual(texts(), ['1 picture not changed: it is being labelled.', 'Labelling 1 picture again.']);
   assert.deepEqual(watched, ['b6']);
+  end();
 });
 
 test('a request that fails ends the change', async () => {
-  const { client, asked } = clientOf(() => ({ removeLabels: { __typename: 'InvalidInput', message: 'A name is too long.' } }));
+  const { client, asked } = clientOf(() => ({ relabelBlobs: { __typename: 'InvalidInput', message: 'Too many.' } }));
   const texts = [];
   const bulk = new Bulk({ client, notices: { show: (text) => texts.push(text) }, watch: () => {}, reload: async () => {} });
-  await bulk.removeLabel(ids, 'Tom');
+  await bulk.relabel(ids);
   assert.equal(asked.length, 1);
-  assert.deepEqual(texts, ['150 pictures not changed: A name is too long.']);
+  assert.deepEqual(texts, ['150 pictures not changed: Too many.']);
 });
 
 test('the nearest labels in use are offered, without those that are far', async () => {

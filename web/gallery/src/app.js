@@ -6,7 +6,6 @@ import { REACH } from './api/operations.js';
 import { Session } from './api/session.js';
 import { forPeople } from './api/sign-in.js';
 import { pictureHash, Router } from './router.js';
-import { Bulk } from './state/bulk.js';
 import { Collection } from './state/collection.js';
 import { Deletions } from './state/deletions.js';
 import { Notices } from './state/notices.js';
@@ -31,12 +30,6 @@ export class App {
     this.deletions = new Deletions(this);
     this.selection = new Selection(this.collection, (most) => this.notices.show(`At most ${count(most)} pictures can be selected.`));
     this.collection.onRemove = (keys) => this.selection.drop(keys);
-    this.bulk = new Bulk({
-      client: this.client,
-      notices: this.notices,
-      watch: (blob) => this.updates.watch(blob),
-      reload: (ids) => this.reload(ids),
-    });
     /** The visible grid, once there is one. @type {import('./ui/VirtualGrid.js').VirtualGrid | null} */
     this.grid = null;
     this.updates = new Updates({

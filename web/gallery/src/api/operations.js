@@ -54,6 +54,18 @@ export const DOWNLOADS = /* GraphQL */ `
   }
 `;
 
+// What a change of many pictures needs to know: their names, and the decisions that an undo brings back.
+export const CHANGEABLE = /* GraphQL */ `
+  query Changeable($ids: [ID!]!) {
+    nodes(ids: $ids) {
+      ... on Blob {
+        id status fileName rejectedLabels
+        labels { name source confirmedAt instances { boundingBox { left top width height } } }
+      }
+    }
+  }
+`;
+
 // What `labelling export` writes.
 export const EXPORT = /* GraphQL */ `
   query Export($ids: [ID!]!) {
@@ -182,7 +194,7 @@ export const RELABEL = /* GraphQL */ `
   mutation Relabel($ids: [ID!]!) {
     relabelBlobs(ids: $ids) {
       __typename
-      ... on RelabelledBlobs { outcomes { __typename ... on Error { message } } }
+      ... on RelabelledBlobs { outcomes { __typename ... on Error { message } ... on WrongState { status } } }
       ... on Error { message }
     }
   }
@@ -200,7 +212,7 @@ export const REDELIVER = /* GraphQL */ `
 const CORRECTION = /* GraphQL */ `
   fragment Correction on CorrectBlobsResult {
     __typename
-    ... on CorrectedBlobs { outcomes { __typename ... on Error { message } } }
+    ... on CorrectedBlobs { outcomes { __typename ... on Error { message } ... on WrongState { status } } }
     ... on Error { message }
   }
 `;

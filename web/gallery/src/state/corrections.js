@@ -2,13 +2,7 @@ import { signal } from '@preact/signals';
 
 import { ServiceError } from '../api/client.js';
 import { ADD_LABELS, CONFIRM_LABELS, REMOVE_LABELS, RESET_LABELS } from '../api/operations.js';
-
-/** @param {string} name */
-const folded = (name) => name.toLowerCase();
-
-/** Tells whether labels, or names of labels, contain a name. @param {(string | {name: string})[] | null} labels @param {string} name */
-export const has = (labels, name) =>
-  (labels ?? []).some((each) => folded(typeof each === 'string' ? each : each.name) === folded(name));
+import { formerOf, has } from './former.js';
 
 /** What the owner decides about the labels of the picture in the viewer. */
 export class Corrections {
@@ -61,7 +55,7 @@ export class Corrections {
     const { blob } = this.viewer;
     if (!blob.value) return;
     const { id } = blob.value;
-    const former = this.#former(name);
+    const former = formerOf(blob.value, name);
     if (!(await this.#correct(id, operation, operation === ADD_LABELS ? { labels: [{ name }] } : { names: [name] }))) return;
     await this.#offer(id, `${done} ${name}`, async () => {
       if (!(await this.#correct(id, former.operation, former.variables))) return;
@@ -88,18 +82,5 @@ export class Corrections {
       this.notices.show(error.message);
       return false;
     }
-  }
-
-  /** Returns what brings back the present decision about a label. @param {string} name */
-  #former(name) {
-    const { labels, rejectedLabels } = /** @type {import('../types').Picture} */ (this.viewer.blob.value);
-    const label = labels?.find((each) => folded(each.name) === folded(name));
-    if (has(rejectedLabels, name)) return { operation: REMOVE_LABELS, variables: { names: [name] } };
-    if (label?.source === 'OWNER') {
-      const boxes = label.instances.map(({ boundingBox }) => boundingBox);
-      const added = boxes.length ? boxes.map((boundingBox) => ({ name, boundingBox })) : [{ name }];
-      return { operation: ADD_LABELS, variables: { labels: added } };
-    }
-    return { operation: label?.confirmedAt ? CONFIRM_LABELS : RESET_LABELS, variables: { names: [name] } };
   }
 }

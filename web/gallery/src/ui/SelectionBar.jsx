@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 
 import { download } from '../state/archive.js';
+import { Bulk } from '../state/bulk.js';
 import { exportLabels } from '../state/export.js';
 import { count, pictures } from '../text/words.js';
 import { Combobox } from './Combobox.jsx';
@@ -9,7 +10,7 @@ import { Dialog } from './Dialog.jsx';
 
 /** What can be done with the selected pictures. @param {{app: import('../app.js').App}} props */
 export function SelectionBar({ app }) {
-  const { selection, bulk } = app;
+  const { selection, client, notices } = app;
   const number = selection.keys.value.size;
   const asking = useSignal(/** @type {'add' | 'remove' | 'export' | null} */ (null));
   if (!number) return null;
@@ -18,18 +19,19 @@ export function SelectionBar({ app }) {
     selection.clear();
     requestAnimationFrame(() => app.grid?.focusCurrent());
   };
+  const bulk = () => new Bulk({ client, notices, watch: (blob) => app.updates.watch(blob), reload: (ids) => app.reload(ids) });
   const label = (/** @type {string} */ name) => {
     const ids = selection.ids;
     const adds = asking.value === 'add';
     asking.value = null;
-    if (name) (adds ? bulk.addLabel(ids, name) : bulk.removeLabel(ids, name));
+    if (name) (adds ? bulk().addLabel(ids, name) : bulk().removeLabel(ids, name));
   };
   return (
-    <section id="selection" aria-label="Selected pictures">
+    <section id="selection" aria-label="Selected pictures" onKeyDown={({ key }) => { if (key === 'Escape' && !asking.value) end(); }}>
       <span role="status">{count(number)} selected</span>
       <button type="button" onClick={() => { asking.value = 'add'; }}>Add label</button>
       <button type="button" onClick={() => { asking.value = 'remove'; }}>Remove label</button>
-      <button type="button" onClick={() => { bulk.relabel(selection.ids); end(); }}>Label again</button>
+      <button type="button" onClick={() => { bulk().relabel(selection.ids); end(); }}>Label again</button>
       <button type="button" onClick={() => download(selection.ids, app)}>Download</button>
       <button type="button" onClick={() => { asking.value = 'export'; }}>Export</button>
       <button type="button" onClick={() => { app.deletions.remove(selection.ids); end(); }}>Delete</button>

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 
 import { LABELS } from '../api/operations.js';
-import { has } from '../state/corrections.js';
+import { has } from '../state/former.js';
 import { writeSearch } from '../text/search.js';
 import { isSuggestion, percent } from '../text/words.js';
 

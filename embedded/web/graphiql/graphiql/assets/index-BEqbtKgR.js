@@ -252,27 +252,28 @@ query Blob($id: ID!) {
     downloadUrl
   }
 }
-`,variables:bz({id:``})},{query:`# Pictures that carry a label, newest first.
+`,variables:bz({id:``})},{query:`# Your pictures, newest first. In filter, name what they
+# must have: {"labels": {"any": ["dog"]}}, or a fact of yours:
+# {"metadata": [{"key": "album", "value": "Holidays 2026"}]}.
 # For the next page, pass endCursor as after.
-query BlobsByLabel(
-  $label: String!
-  $minConfidence: Float = 0
+query Blobs(
+  $filter: BlobFilter
   $first: Int = 20
   $after: String
 ) {
-  blobsByLabel(
-    label: $label
-    minConfidence: $minConfidence
-    first: $first
-    after: $after
-  ) {
-    edges {
-      confidence
-      node {
-        id
-        status
-        createdAt
-        downloadUrl
+  blobs(filter: $filter, first: $first, after: $after) {
+    nodes {
+      id
+      status
+      createdAt
+      fileName
+      metadata {
+        key
+        value
+      }
+      labels {
+        name
+        confidence
       }
     }
     pageInfo {
@@ -281,7 +282,33 @@ query BlobsByLabel(
     }
   }
 }
-`,variables:bz({label:`Dog`,minConfidence:80})},{query:`# The labels in use: those of most pictures first, each with its newest picture.
+`,variables:bz({filter:{}})},{query:`# Correct a picture: add what the labeller missed.
+# removeLabels takes away what is wrong.
+mutation AddLabels($ids: [ID!]!, $labels: [LabelInput!]!) {
+  addLabels(ids: $ids, labels: $labels) {
+    ... on CorrectedBlobs {
+      outcomes {
+        __typename
+        ... on CorrectedBlob {
+          blob {
+            id
+            labels {
+              name
+              confidence
+            }
+          }
+        }
+        ... on Error {
+          message
+        }
+      }
+    }
+    ... on Error {
+      message
+    }
+  }
+}
+`,variables:bz({ids:[``],labels:[{name:`Dog`}]})},{query:`# The labels in use: those of most pictures first, each with its newest picture.
 query Labels(
   $prefix: String
   $first: Int = 20
