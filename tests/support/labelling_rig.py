@@ -10,7 +10,7 @@ from typing import Any
 
 from api.auth.caller import Caller
 from api.services import blobs as asked
-from api.services import corrections
+from api.services import corrections, deletions
 from api.services.dependencies import Services
 from api.services.labels import LabelOrder, find_by_label
 from core.domain.blob import Blob
@@ -73,7 +73,7 @@ class Rig:
         return asyncio.run(asked.relabel(self.services, owner, blob.id))
 
     def delete(self, blob: Blob) -> None:
-        asyncio.run(asked.delete(self.services, blob.owner, blob.id))
+        asyncio.run(deletions.delete(self.services, blob.owner, blob.id))
 
     def correct(self, blob: Blob, *wanted: Correction) -> Blob | Exception:
         """Correct the labels of a blob; return its new state, or why that failed."""
