@@ -329,11 +329,22 @@ async function survivesTheServicesEnd(page) {
   await page.getByRole('alert').getByText('can’t be reached').waitFor();
   await tile(page, 'Waiting').waitFor();
   await shot(page, 'gallery-offline');
+  await asksBeforeLeaving(page);
   await told('start');
   await page.getByRole('alert').waitFor({ state: 'hidden' });
   // The waiting upload is sent.
   await page.waitForFunction(() => !document.body.innerText.includes('Waiting'));
   await page.waitForFunction(() => document.querySelector('[data-state="done"] .more')?.textContent.includes('coins') || document.querySelectorAll('[data-state="done"]').length === 5);
+}
+
+/** An upload waits: a closed page would lose its file. */
+async function asksBeforeLeaving(page) {
+  const asked = page.waitForEvent('dialog');
+  await page.close({ runBeforeUnload: true });
+  const dialog = await asked;
+  assert.equal(dialog.type(), 'beforeunload');
+  await dialog.dismiss();
+  await tile(page, 'Waiting').waitFor();
 }
 
 /** The first picture was labelled before the service stopped. */

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Bulk } from '../../../web/gallery/src/state/bulk.js';
+import { Collection } from '../../../web/gallery/src/state/collection.js';
 import { distanceOf, nearestLabels } from '../../../web/gallery/src/state/nearest.js';
 import { Selection } from '../../../web/gallery/src/state/selection.js';
 import { Notices } from '../../../web/gallery/src/state/notices.js';
-import { blobOf, clientOf, settled, shown } from './support.mjs';
+import { blobOf, clientOf, later, pageOf, settled, shown } from './support.mjs';
 
 async function selectionOf(number) {
   const { collection } = await shown(Array.from({ length: number }, (_, index) => blobOf(`b${index}`)));
@@ -49,6 +50,61 @@ test('a selection has a limit, and the limit is reported', async () => {
   selection.all();
   assert.equal(selection.ids.length, 1000);
   assert.deepEqual(limits, [1000]);
+});
+
+/** A selection of a collection that has `number` pictures, in pages as large as those that are asked for. */
+async function selectionOfPages(number, before = async () => {}) {
+  const problems = [];
+  const limits = [];
+  const { client, asked } = clientOf(async (_name, { first, after }) => {
+    const start = Number(after ?? 0);
+    await before(start);
+    const end = Math.min(number, start + first);
+    const nodes = Array.from({ length: end - start }, (_, index) => blobOf(`b${start + index}`));
+    return pageOf(nodes, { pageInfo: { hasNextPage: end < number, endCursor: String(end) } });
+  });
+  const collection = new Collection(client);
+  await collection.more();
+  const selection = new Selection(collection, (most) => limits.push(most), (error) => problems.push(error.message));
+  return { collection, selection, limits, problems, asked };
+}
+
+test('all pictures are selected, also those that were not loaded', async () => {
+  const { selection, limits, asked } = await selectionOfPages(382);
+  await selection.all();
+  assert.equal(selection.ids.length, 382);
+  assert.equal(asked.length, 5);
+  assert.deepEqual(limits, []);
+});
+
+for (const [number, reported] of [[1000, []], [1001, [1000]], [5000, [1000]]]) {
+  test(`of ${number} pictures 1000 are selected`, async () => {
+    const { selection, limits, asked } = await selectionOfPages(number);
+    await selection.all();
+    assert.equal(selection.ids.length, 1000);
+    assert.equal(asked.length, 11); // the others are not loaded
+    assert.deepEqual(limits, reported);
+  });
+}
+
+test('selecting something else ends the selection of all', async () => {
+  const { promise, done } = later();
+  const { selection, collection, asked } = await selectionOfPages(382, (start) => start && promise);
+  const all = selection.all();
+  selection.clear();
+  selection.toggle('b3');
+  done();
+  await all;
+  assert.deepEqual(selection.ids, ['b3']);
+  assert.equal(collection.order.length, 160);
+  assert.equal(asked.length, 2);
+});
+
+test('an error while all are selected is reported, and those that are loaded are selected', async () => {
+  const { selection, problems } = await selectionOfPages(382, (start) => { if (start >= 160) throw new Error('no network'); });
+  await selection.all();
+  assert.equal(selection.ids.length, 160);
+  assert.deepEqual(problems, ['The service can’t be reached.']);
 });
 
 const ids = Array.from({ length: 150 }, (_, index) => `b${index}`);

@@ -142,10 +142,21 @@ test('failures stay in the list until they are dismissed, which leaves the page 
   await over();
   assert.deepEqual(uploads.failures.list.value.map(({ name }) => name), ['empty.png', 'void.png']);
   assert.deepEqual(uploads.progress.value, { total: 3, done: 1, failed: 2, sent: 3 });
+  assert.equal(uploads.refused, 2);
   uploads.dismiss();
+  assert.equal(uploads.refused, 0);
   assert.deepEqual(collection.order, ['upload 3', 'upload 2']);
   assert.deepEqual(uploads.failures.list.value, []);
   assert.deepEqual(uploads.progress.value, { total: 1, done: 1, failed: 0, sent: 1 });
+});
+
+test('files that failed are counted only where they are shown', async () => {
+  const { uploads, over, collection } = await uploadsOf();
+  uploads.add([fileOf('empty.png', new Uint8Array())]);
+  await over();
+  assert.equal(uploads.refused, 1);
+  collection.show({ ...collection.search.value, status: 'FAILED' });
+  assert.equal(uploads.refused, 0);
 });
 
 test('one failed upload is retried alone', async () => {

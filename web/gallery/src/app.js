@@ -28,7 +28,11 @@ export class App {
     this.collection = new Collection(this.client);
     this.router = new Router(() => this.collection.search.value.least);
     this.deletions = new Deletions(this);
-    this.selection = new Selection(this.collection, (most) => this.notices.show(`At most ${count(most)} pictures can be selected.`));
+    this.selection = new Selection(
+      this.collection,
+      (most) => this.notices.show(`At most ${count(most)} pictures can be selected.`),
+      (error) => this.report(error),
+    );
     this.collection.onRemove = (keys) => this.selection.drop(keys);
     /** The visible grid, once there is one. @type {import('./ui/VirtualGrid.js').VirtualGrid | null} */
     this.grid = null;

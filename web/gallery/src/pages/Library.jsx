@@ -1,7 +1,7 @@
 import { EVERYTHING, isSame } from '../text/search.js';
 import { Grid } from '../ui/Grid.jsx';
 import { Later } from '../ui/Later.jsx';
-import { count, headingOf } from '../text/words.js';
+import { count, headingOf, pictures } from '../text/words.js';
 
 const loadNothing = () => import('./Nothing.jsx').then(({ Nothing }) => Nothing);
 
@@ -16,7 +16,7 @@ export function Library({ app, hidden }) {
     <main id="pictures" tabIndex={-1} hidden={hidden}>
       <div class="about">
         <h2 id="heading" class={isSame(search, EVERYTHING) ? 'unseen' : ''}>{headingOf(search, collection.meant.value)}</h2>
-        <Total collection={collection} />
+        <Total app={app} />
       </div>
       <Arrivals app={app} />
       <Grid app={app} />
@@ -25,11 +25,11 @@ export function Library({ app, hidden }) {
   );
 }
 
-/** The number of pictures, where it is known. @param {{collection: import('../state/collection.js').Collection}} props */
-function Total({ collection }) {
-  const total = collection.complete.value ? collection.length.value : collection.total.value;
-  if (!total) return null;
-  return <span class="total">{count(total)} {total === 1 ? 'picture' : 'pictures'}</span>;
+/** The number of pictures, where it is known. @param {Props} props */
+function Total({ app: { collection, uploads } }) {
+  const listed = collection.complete.value ? collection.length.value : collection.total.value;
+  const total = listed && listed - (uploads.value?.refused ?? 0);
+  return total ? <span class="total">{pictures(total)}</span> : null;
 }
 
 /** How many new pictures wait: they would shift the pictures that the user looks at. @param {Props} props */

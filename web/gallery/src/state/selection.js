@@ -4,10 +4,16 @@ const MOST = 1000; // pictures of one selection
 
 /** The selected pictures, by their keys. */
 export class Selection {
-  /** `onLimit` is called with the largest number, when more are selected. @param {import('./collection.js').Collection} collection @param {(most: number) => void} onLimit */
-  constructor(collection, onLimit) {
+  /**
+   * `onLimit` is called with the largest number, when more are selected; `onProblem` with a ServiceError.
+   * @param {import('./collection.js').Collection} collection
+   * @param {(most: number) => void} onLimit
+   * @param {(error: any) => void} onProblem
+   */
+  constructor(collection, onLimit, onProblem) {
     this.collection = collection;
     this.onLimit = onLimit;
+    this.onProblem = onProblem;
     this.keys = signal(/** @type {ReadonlySet<string>} */ (new Set()));
     /** Where a range begins. @type {string | null} */
     this.anchor = null;
@@ -46,9 +52,22 @@ export class Selection {
     this.#set(new Set([...this.keys.value, ...order.slice(Math.min(from, to), Math.max(from, to) + 1)]));
   }
 
-  /** Selects all loaded pictures. */
-  all() {
-    this.#set(this.collection.order);
+  /** Selects all pictures of the collection, at most MOST, and loads those that are not. */
+  async all() {
+    const { collection } = this;
+    for (;;) {
+      const chosen = new Set(collection.order.slice(0, MOST));
+      this.keys.value = chosen;
+      if (collection.complete.value || collection.order.length >= MOST) break;
+      try {
+        await collection.more();
+      } catch (error) {
+        this.onProblem(error);
+        return;
+      }
+      if (this.keys.value !== chosen) return; // the user selects something else
+    }
+    if (collection.order.length > MOST || !collection.complete.value) this.onLimit(MOST);
   }
 
   clear() {

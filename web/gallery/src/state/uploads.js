@@ -87,6 +87,11 @@ export class Uploads {
     return this.failures.relabel(again.filter(({ upload }) => !upload));
   }
 
+  /** The number of files in the collection that the service does not have, because their upload failed. */
+  get refused() {
+    return this.failures.list.value.filter(({ upload }) => upload && this.collection.get(upload.key)).length;
+  }
+
   /** Hides what failed. */
   dismiss() {
     const uploads = this.failures.take(() => true).flatMap(({ upload }) => upload ?? []);

@@ -1,3 +1,5 @@
+import { useEffect } from 'preact/hooks';
+
 import { count } from '../text/words.js';
 import { Later } from './Later.jsx';
 import './uploads.css';
@@ -25,7 +27,18 @@ export function Uploads({ app }) {
         {problems > 0 && <button type="button" onClick={() => { open.value = true; }}>Show what failed</button>}
         {problems > 0 && <button type="button" class="quiet" onClick={() => uploads.dismiss()}>Dismiss</button>}
       </section>
+      {!over && <Unfinished />}
       <Later app={app} load={loadFailures} wanted={open.value} />
     </>
   );
+}
+
+/** Asks before the page is left: files that are not sent would be lost. */
+function Unfinished() {
+  useEffect(() => {
+    const ask = (/** @type {BeforeUnloadEvent} */ event) => event.preventDefault();
+    addEventListener('beforeunload', ask);
+    return () => removeEventListener('beforeunload', ask);
+  }, []);
+  return null;
 }
