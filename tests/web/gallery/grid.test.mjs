@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { captionOf } from '../../../web/gallery/src/text/caption.js';
 import { byCategory } from '../../../web/gallery/src/text/categories.js';
 import { dayOf, headingOfDay, headingsOf } from '../../../web/gallery/src/text/days.js';
 import { EVERYTHING } from '../../../web/gallery/src/text/search.js';
@@ -89,4 +90,18 @@ test('labels are listed by category, the most used first and those without one l
   assert.deepEqual(byCategory(entries).map(([category, found]) => [category, found.map(({ name }) => name)]), [
     ['Vehicles', ['Car']], ['Animals and Pets', ['Cat', 'Dog']], ['Other labels', ['Thing']],
   ]);
+});
+
+test('a tile names the file of a picture that has no labels', () => {
+  const linesOf = (blob, more = {}) => {
+    const { name, more: second } = captionOf({ key: 'a', at: 0, blob: blobOf('a', blob), ...more });
+    return [name, second];
+  };
+  const failure = { code: 'CORRUPT_IMAGE', message: 'It breaks off.' };
+  const failed = { status: 'FAILED', labels: null, failure };
+  assert.deepEqual(linesOf({ ...failed, fileName: 'dog.jpg' }), ['dog.jpg', 'The file is damaged.']);
+  assert.deepEqual(linesOf(failed, { name: 'dog.jpg' }), ['dog.jpg', 'The file is damaged.']); // uploaded here
+  assert.deepEqual(linesOf(failed), ['Could not be labelled', 'The file is damaged.']);
+  assert.deepEqual(linesOf({ labels: [], fileName: 'dog.jpg' }), ['Nothing found', 'dog.jpg']);
+  assert.deepEqual(linesOf({ labels: null, status: 'LABELLING', fileName: 'dog.jpg' }), ['Being labelled', 'dog.jpg']);
 });

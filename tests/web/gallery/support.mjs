@@ -38,6 +38,7 @@ export function clientOf(answer) {
 export const blobOf = (id, more = {}) => ({
   id,
   status: 'LABELLED',
+  fileName: null,
   contentType: 'JPEG',
   createdAt: '2026-01-31T12:00:00.000Z',
   labels: [{ name: 'Cat', confidence: 90, parents: [], confirmedAt: null }],

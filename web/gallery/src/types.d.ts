@@ -16,6 +16,7 @@ export interface Failure { code: string; message: string }
 export interface Tile {
   id: string;
   status: string;
+  fileName: string | null;
   contentType: string;
   createdAt: string;
   labels: Label[] | null;
@@ -41,7 +42,6 @@ export interface Callback {
 }
 /** What the view of one picture shows. */
 export interface Picture extends Tile {
-  fileName: string | null;
   externalId: string | null;
   metadata: { key: string; value: string }[];
   sizeBytes: number | null;

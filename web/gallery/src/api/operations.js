@@ -3,6 +3,7 @@ const TILE = /* GraphQL */ `
   fragment Tile on Blob {
     id
     status
+    fileName
     contentType
     createdAt
     labels { name confidence parents confirmedAt }

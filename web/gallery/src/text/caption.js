@@ -14,9 +14,9 @@ export function captionOf(item) {
   const state = blob.failure ? 'failed' : blob.labels ? 'done' : 'busy';
   const labels = blob.labels ?? [];
   const [first, ...others] = telling(labels);
-  if (!first || blob.failure) {
-    return { name: title(blob), more: blob.failure ? failureText(blob.failure) : name, state, unsure: false };
-  }
+  const file = blob.fileName ?? name;
+  if (blob.failure) return { name: file || title(blob), more: failureText(blob.failure), state, unsure: false };
+  if (!first) return { name: title(blob), more: file, state, unsure: false };
   const alike = others.filter((each) => isSuggestion(each) === isSuggestion(first)).slice(0, 2);
   return {
     name: `${named(first)} ${percent(first.confidence)}`,

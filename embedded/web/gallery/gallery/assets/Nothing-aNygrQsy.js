@@ -1,8 +1,9 @@
-import{t as e}from"./preact-BR9mOoe1.js";import{G as t,P as n,U as r,i,w as a}from"./index-ClanbRYo.js";import{t as o}from"./Pictures-B5ZFlPFu.js";var s=3;async function c(e,t){let r=t.toLowerCase(),i=(await Promise.all([...new Set([r.slice(0,3),r.slice(0,1),``])].map(t=>e.ask(n,{prefix:t})))).flatMap(({labels:e})=>e.edges.map(({node:e})=>e.name)),a=Math.max(2,Math.floor(r.length/2));return[...new Set(i)].map(e=>({each:e,distance:l(r,e.toLowerCase())})).filter(({distance:e})=>e<=a).sort((e,t)=>e.distance-t.distance).slice(0,s).map(({each:e})=>e)}function l(e,t){if(e.length>2&&(t.includes(e)||e.includes(t)))return 1;let n=Array.from({length:t.length+1},(e,t)=>t);for(let r=1;r<=e.length;r+=1){let i=[r];for(let a=1;a<=t.length;a+=1)i.push(Math.min(n[a]+1,i[a-1]+1,n[a-1]+(e[r-1]===t[a-1]?0:1)));n=i}return n[t.length]}function u({app:t}){let{collection:n}=t,r=n.search.value,{labels:o,least:s}=r;if(!n.complete.value||n.length.value)return null;let c=a(r);if(!o.length&&!c)return i(d,{text:`No pictures yet.`,hint:`Drop pictures here, paste one, or choose Upload.`});if(!o.length)return i(d,{text:`No picture meets the filters.`,hint:`Reset the filters, or try others.`});let l=`${o.length>1?`labels`:`label`} ${o.join(` and `)}`,u=s>0?` with a confidence of ${s}% or more`:``,m=[o.length>1?`fewer labels`:`another label`,...u?[`a lower confidence`]:[],...c?[`other filters`]:[]].join(` or `);return i(d,{text:`No picture${c?` that meets the filters`:``} has the ${l}${u}.`,hint:`Try ${m}.`,children:[i(f,{app:t}),o.length===1&&!c&&i(e,{children:[i(p,{app:t,operation:`
+import{t as e}from"./preact-BR9mOoe1.js";import{G as t,P as n,U as r,i,w as a}from"./index-sJemyAyH.js";import{t as o}from"./Pictures-Sw09EzrI.js";var s=3;async function c(e,t){let r=t.toLowerCase(),i=(await Promise.all([...new Set([r.slice(0,3),r.slice(0,1),``])].map(t=>e.ask(n,{prefix:t})))).flatMap(({labels:e})=>e.edges.map(({node:e})=>e.name)),a=Math.max(2,Math.floor(r.length/2));return[...new Set(i)].map(e=>({each:e,distance:l(r,e.toLowerCase())})).filter(({distance:e})=>e<=a).sort((e,t)=>e.distance-t.distance).slice(0,s).map(({each:e})=>e)}function l(e,t){if(e.length>2&&(t.includes(e)||e.includes(t)))return 1;let n=Array.from({length:t.length+1},(e,t)=>t);for(let r=1;r<=e.length;r+=1){let i=[r];for(let a=1;a<=t.length;a+=1)i.push(Math.min(n[a]+1,i[a-1]+1,n[a-1]+(e[r-1]===t[a-1]?0:1)));n=i}return n[t.length]}function u({app:t}){let{collection:n}=t,r=n.search.value,{labels:o,least:s}=r;if(!n.complete.value||n.length.value)return null;let c=a(r);if(!o.length&&!c)return i(d,{text:`No pictures yet.`,hint:`Drop pictures here, paste one, or choose Upload.`});if(!o.length)return i(d,{text:`No picture meets the filters.`,hint:`Reset the filters, or try others.`});let l=`${o.length>1?`labels`:`label`} ${o.join(` and `)}`,u=s>0?` with a confidence of ${s}% or more`:``,m=[o.length>1?`fewer labels`:`another label`,...u?[`a lower confidence`]:[],...c?[`other filters`]:[]].join(` or `);return i(d,{text:`No picture${c?` that meets the filters`:``} has the ${l}${u}.`,hint:`Try ${m}.`,children:[i(f,{app:t}),o.length===1&&!c&&i(e,{children:[i(p,{app:t,operation:`
   
   fragment Tile on Blob {
     id
     status
+    fileName
     contentType
     createdAt
     labels { name confidence parents confirmedAt }
@@ -20,6 +21,7 @@ import{t as e}from"./preact-BR9mOoe1.js";import{G as t,P as n,U as r,i,w as a}fr
   fragment Tile on Blob {
     id
     status
+    fileName
     contentType
     createdAt
     labels { name confidence parents confirmedAt }
