@@ -30,6 +30,7 @@ async function check(browser, faults) {
   await triesAgain(page, refused);
   await everyOtherIsLabelled(page, failing);
   await staysUntilDismissed(page, panel, failing);
+  await showsPicturesAfterAJump(page);
   assert.deepEqual(faults.filter((each) => !/\b400\b/.test(each)), []);
 }
 
@@ -112,6 +113,25 @@ async function staysUntilDismissed(page, panel, failing) {
   await page.getByRole('link', { name: 'Library' }).click();
   const stored = corpus.files.length - failing.filter(({ stored: is }) => !is).length;
   await page.getByText(`${stored} pictures`, { exact: true }).waitFor();
+}
+
+/** All of them, although the page moves a little more before it comes to rest. */
+async function showsPicturesAfterAJump(page) {
+  await page.evaluate(() => new Promise((done) => {
+    scrollTo(0, 1800);
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      scrollBy(0, 1);
+      done();
+    }));
+  }));
+  await page.waitForFunction(() => scrollY === 1801);
+  await page.waitForFunction(() => {
+    const seen = [...document.querySelectorAll('.tile')].filter((each) => {
+      const { top, bottom } = each.getBoundingClientRect();
+      return bottom > 0 && top < innerHeight && each.dataset.state === 'done';
+    });
+    return seen.length > 10 && seen.every((each) => each.querySelector('img.there'));
+  });
 }
 
 async function isAccessible(page) {

@@ -27,6 +27,7 @@ async function check(browser, faults) {
   await correctsMany(page);
   await deletesMany(page);
   await announcesNewPictures(browser, page, picture);
+  await announcesUploads(page, picture);
   await findsByName(page);
   await returnsAsScrolled(page);
   await byTouch(browser.browser());
@@ -306,6 +307,29 @@ async function announcesNewPictures(browser, page, file) {
   await page.getByRole('button', { name: '1 new' }).click();
   await tile(page, /Motorcycle/).waitFor();
   await page.waitForFunction(() => scrollY === 0);
+  await page.getByText('6 pictures', { exact: true }).waitFor();
+}
+
+/** The page stays where it is scrolled to when its user uploads a picture. */
+async function announcesUploads(page, file) {
+  await page.waitForFunction(() => {
+    scrollTo({ top: 400 });
+    return scrollY === 400;
+  });
+  const cat = page.locator('.tile', { hasText: /Cat \d+%/ });
+  const before = await cat.boundingBox();
+  const name = 'another.png';
+  await page.setInputFiles('#files', { name, mimeType: 'image/png', buffer: Buffer.concat([readFileSync(file), Buffer.from('another')]) });
+  await page.getByRole('button', { name: '1 new' }).waitFor();
+  assert.deepEqual(await cat.boundingBox(), before);
+  await page.getByRole('button', { name: '1 new' }).click();
+  await page.waitForFunction(() => scrollY === 0);
+  await page.waitForFunction(() => document.querySelectorAll('[data-place="0"] img.there').length === 1);
+  await page.locator('[data-place="0"]', { hasText: /Motorcycle/ }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText(name, { exact: true }).waitFor();
+  await dialog.getByRole('button', { name: 'Delete' }).click();
+  await dialog.waitFor({ state: 'hidden' });
   await page.getByText('6 pictures', { exact: true }).waitFor();
 }
 

@@ -90,17 +90,19 @@ def standing_heic(picture: bytes) -> bytes:
 
 
 def test_people_can_look_at_pictures(tmp_path: Path) -> None:
-    """Boxes, zoom, full screen, download and swipes; and types that browsers do not show."""
+    """Boxes, zoom, full screen, download and swipes; and files that browsers do not show."""
     require_browser()
     service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
     try:
+        damaged = service.upload(as_jpeg(photo("chelsea.png"))[:600], "JPEG")
+        service.wait_for(damaged, lambda each: each["status"] == "FAILED")
         heic = service.upload(standing_heic(photo("astronaut.png")), "HEIC")
         service.wait_for(heic, lambda each: each["status"] == "LABELLED")
         person = service.upload(photo("astronaut.png"))
         service.wait_for(person, lambda each: each["status"] == "LABELLED")
         tiff = service.upload(as_tiff(photo("chelsea.png")), "TIFF")
         service.wait_for(tiff, lambda each: each["status"] == "LABELLED")
-        with drive("viewer.mjs", service.url, person, tiff, heic) as browser:
+        with drive("viewer.mjs", service.url, person, tiff, heic, damaged) as browser:
             printed, complaints = browser.communicate(timeout=PATIENCE)
         assert browser.returncode == 0, printed + complaints
     finally:

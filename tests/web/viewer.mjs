@@ -1,12 +1,12 @@
-// Looks at pictures in the gallery of a running service: node viewer.mjs URL PERSON TIFF HEIC
+// Looks at pictures in the gallery of a running service: node viewer.mjs URL PERSON TIFF HEIC DAMAGED
 // These are the ids of an astronaut and of files that browsers can't show; the HEIC is an astronaut too, of 384 by 512
-// pixels, that was stored lying. See browser.mjs for the environment.
+// pixels, that was stored lying. DAMAGED is a JPEG that breaks off. See browser.mjs for the environment.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
 import { inBrowser, shot } from './browser.mjs';
 
-const [, , url, person, tiff, heic] = process.argv;
+const [, , url, person, tiff, heic, damaged] = process.argv;
 const { origin } = new URL(url);
 await inBrowser(origin, check, 'the viewer works');
 
@@ -20,6 +20,7 @@ async function check(browser, faults) {
   await fillsTheScreen(page, dialog);
   await downloads(page, dialog);
   await showsPreviews(page, dialog);
+  await saysWhatIsDamaged(page, dialog);
   await byTouch(browser.browser());
   assert.deepEqual(faults, []);
 }
@@ -83,8 +84,23 @@ async function fillsTheScreen(page, dialog) {
   await page.waitForFunction((hash) => location.hash === hash, `#/picture/${person}`);
   await dialog.locator('.tools').waitFor();
   assert.ok(await page.evaluate(() => document.fullscreenElement?.nodeName === 'FIGURE'));
+  const colour = await dialog.locator('figure').evaluate((element) => getComputedStyle(element).backgroundColor);
+  assert.equal(colour, 'rgb(0, 0, 0)');
+  assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).scrollbarGutter), 'auto'); // no strip beside it
+  await shot(page, 'gallery-full-screen');
   await dialog.getByRole('button', { name: 'Full screen' }).click();
   await page.waitForFunction(() => !document.fullscreenElement);
+  await page.evaluate(() => { // as a policy of the browser can
+    HTMLElement.prototype.requestFullscreen = () => Promise.reject(new TypeError('not allowed'));
+  });
+  await dialog.getByRole('button', { name: 'Full screen' }).click();
+  await dialog.locator('.notice', { hasText: 'The browser refused the full screen.' }).waitFor();
+}
+
+async function saysWhatIsDamaged(page, dialog) {
+  await page.evaluate((wanted) => { location.hash = `#/picture/${wanted}`; }, damaged);
+  await dialog.getByText('The file is damaged and can’t be shown.').waitFor();
+  assert.equal(await dialog.getByText('This browser can’t show').count(), 0);
 }
 
 async function downloads(page, dialog) {
@@ -122,6 +138,9 @@ async function byTouch(chromium) {
   const page = await phone.newPage();
   await page.goto(`${origin}/#/picture/${person}`);
   const dialog = page.getByRole('dialog');
+  await itemOf(dialog).waitFor();
+  await closes(page, dialog);
+  await page.goBack();
   await itemOf(dialog).locator('.percent').tap();
   await dialog.locator('.box.lit').first().waitFor();
   await shot(page, 'gallery-boxes-phone');
@@ -145,4 +164,18 @@ async function byTouch(chromium) {
   await touch('touchEnd');
   await page.waitForFunction((hash) => location.hash === hash, `#/picture/${tiff}`); // to the right: the newer one
   await phone.close();
+}
+
+/** By its button, which nothing covers, wherever the facts are scrolled to. The steps are below the picture. */
+async function closes(page, dialog) {
+  const close = dialog.getByRole('button', { name: 'Close' });
+  const next = await dialog.getByRole('button', { name: 'Next' }).boundingBox();
+  assert.ok(next.y + next.height < 700, JSON.stringify(next));
+  await close.tap({ trial: true });
+  await dialog.evaluate((element) => element.scrollTo(0, 300));
+  await page.waitForFunction(() => document.querySelector('#picture').scrollTop === 300);
+  const { y } = await close.boundingBox();
+  assert.ok(y > 0 && y < 60, String(y));
+  await close.tap();
+  await dialog.waitFor({ state: 'hidden' });
 }

@@ -20,10 +20,38 @@ test('new pictures wait while the user looks at others, the newest first', async
   collection.take(blobOf('e'));
   collection.take(blobOf('e', { status: 'FAILED' })); // an event of the same picture
   assert.deepEqual(collection.order, ['c', 'b', 'a']);
-  assert.deepEqual(collection.arrivals.value.map(({ id }) => id), ['e', 'd']);
+  assert.deepEqual(collection.arrivals.value.map(({ key }) => key), ['e', 'd']);
   collection.admit();
   assert.deepEqual(collection.order, ['e', 'd', 'c', 'b', 'a']);
   assert.deepEqual(collection.arrivals.value, []);
+});
+
+test('uploads wait too while the user looks at others, in their order among the new pictures', async () => {
+  const { collection } = await shown(blobs);
+  collection.isReading = () => true;
+  collection.take(blobOf('d'));
+  collection.add(['upload 1', 'upload 2', 'upload 3'].map((key) => ({ key, name: `${key}.png` })));
+  collection.take(blobOf('e')); // the subscription is faster than the response
+  collection.name('upload 1', { id: 'e', status: 'AWAITING_UPLOAD' });
+  collection.take(blobOf('e'));
+  collection.name('upload 2', { id: 'f', status: 'AWAITING_UPLOAD' });
+  collection.take(blobOf('g'));
+  collection.removeAll(['upload 3']); // dismissed
+  assert.deepEqual(collection.order, ['c', 'b', 'a']);
+  assert.deepEqual(collection.arrivals.value.map(({ key }) => key), ['g', 'upload 1', 'upload 2', 'd']);
+  collection.admit();
+  assert.deepEqual(collection.order, ['g', 'upload 1', 'upload 2', 'd', 'c', 'b', 'a']);
+  assert.equal(collection.find('e').blob.status, 'LABELLED');
+});
+
+test('a waiting upload whose picture is deleted does not appear', async () => {
+  const { collection } = await shown(blobs);
+  collection.isReading = () => true;
+  collection.add([{ key: 'upload 1', name: 'd.png' }]);
+  collection.name('upload 1', { id: 'd', status: 'LABELLED' });
+  collection.remove('d');
+  collection.admit();
+  assert.deepEqual(collection.order, ['c', 'b', 'a']);
 });
 
 test('a waiting picture that is deleted does not appear', async () => {

@@ -198,8 +198,10 @@ export class App {
       this.show({ ...EVERYTHING, least: search.least });
       this.router.go('#/');
     }
-    if (this.beneath.value !== 'library') this.router.go('#/');
-    scrollTo({ top: 0 });
+    if (this.beneath.value !== 'library') {
+      this.scrolled = 0;
+      this.router.go('#/');
+    }
     const uploads = await this.loadUploads().catch(() => null);
     if (!uploads) {
       this.notices.show('The service can’t be reached. Try again when it is.');

@@ -35,8 +35,8 @@ export class Collection {
     this.total = signal(/** @type {number | null} */ (null));
     /** What the names of the search mean: a label, or null where no picture has one. @type {import('@preact/signals').Signal<Map<string, string | null>>} */
     this.meant = signal(new Map());
-    /** The new pictures that wait until the user asks for them. */
-    this.arrivals = signal(/** @type {Tile[]} */ ([]));
+    /** The new pictures and uploads that wait until the user asks for them. */
+    this.arrivals = signal(/** @type {Item[]} */ ([]));
     this.shuffles = 0; // changes of the order other than by pictures at its end
     this.show(EVERYTHING);
   }
@@ -158,13 +158,12 @@ export class Collection {
       this.touch(key);
       return;
     }
-    if (this.gone.has(blob.id) || this.order.includes(blob.id)) return;
-    if (!belongs(blob, this.search.value, this.meant.value)) return;
-    const others = this.arrivals.value.filter(({ id }) => id !== blob.id);
+    if (this.gone.has(blob.id) || this.order.includes(blob.id) || !belongs(blob, this.search.value, this.meant.value)) return;
+    const others = this.arrivals.value.filter((each) => each.key !== key);
     const place = placeOf(blob.id, this);
     if (place < 0) return; // an old picture that changed: it comes with a later page
     const waits = this.search.value.order !== 'NEWEST' || this.isReading();
-    this.arrivals.value = waits ? [blob, ...others] : others;
+    this.arrivals.value = waits ? [{ key, blob, at: 0 }, ...others] : others;
     if (waits) return;
     this.#count(1);
     this.#put(blob, place);
@@ -185,7 +184,11 @@ export class Collection {
       return;
     }
     this.arrivals.value = [];
-    for (const blob of [...waiting].reverse()) this.#put(blob, Math.max(0, placeOf(blob.id, this)));
+    for (const { key, blob } of [...waiting].reverse()) {
+      if (blob?.id === key) this.#put(blob, Math.max(0, placeOf(key, this)));
+      else this.order.unshift(key);
+    }
+    this.shuffles += 1;
     this.#count(waiting.length);
     this.touch(null);
   }
@@ -199,13 +202,15 @@ export class Collection {
     this.order.splice(place, 0, blob.id);
   }
 
-  /** Adds uploads at the front, before they have ids. @param {import('../types').Upload[]} uploads */
+  /** Adds uploads at the front, before they have ids, or lets them wait for `admit`. @param {import('../types').Upload[]} uploads */
   add(uploads) {
-    for (const upload of uploads) {
-      this.items.set(upload.key, { key: upload.key, upload, name: upload.name, at: Date.now() });
-      this.days.set(upload.key, dayOf(new Date()));
+    const added = uploads.map((upload) => ({ key: upload.key, upload, name: upload.name, at: Date.now() }));
+    for (const item of added) {
+      this.items.set(item.key, item);
+      this.days.set(item.key, dayOf(new Date()));
     }
-    this.#reorder([...uploads.map(({ key }) => key), ...this.order]);
+    if (this.isReading()) this.arrivals.value = [...added, ...this.arrivals.value];
+    else this.#reorder([...added.map(({ key }) => key), ...this.order]);
   }
 
   /** Connects an upload with its blob. @param {string} key @param {any} blob */
@@ -214,7 +219,7 @@ export class Collection {
     if (!item) return;
     this.keys.set(blob.id, key);
     item.blob = blob;
-    this.arrivals.value = this.arrivals.value.filter(({ id }) => id !== blob.id);
+    this.arrivals.value = this.arrivals.value.filter((each) => each.key !== blob.id);
     const twin = this.order.indexOf(blob.id); // the subscription can be faster than the response
     if (twin >= 0) {
       this.order.splice(twin, 1);
@@ -237,7 +242,7 @@ export class Collection {
     const { rest, putBack } = takeOut(this.order, new Set(keys.values()));
     for (const id of ids) this.gone.add(id);
     for (const key of items.keys()) this.items.delete(key);
-    this.arrivals.value = this.arrivals.value.filter(({ id }) => !keys.has(id));
+    this.arrivals.value = this.arrivals.value.filter(({ key }) => !items.has(key));
     this.#reorder(rest);
     this.onRemove(items.keys());
     return (/** @type {string[]} */ back) => {
@@ -260,11 +265,7 @@ export class Collection {
     this.touch(null);
   }
 
-  /**
-   * Loads those of the pictures that are not loaded or are old; with `reload`, all of them. Throws ServiceError.
-   * @param {string[]} keys
-   * @param {{reload?: boolean}} [options]
-   */
+  /** Loads those of the pictures that are not loaded or are old; with `reload`, all of them. Throws ServiceError. @param {string[]} keys @param {{reload?: boolean}} [options] */
   async know(keys, { reload = false } = {}) {
     const { view } = this;
     const old = Date.now() - FRESH;

@@ -216,11 +216,7 @@ export class VirtualGrid {
     this.flying = Math.abs(scrollY - this.lastY) > FLYING * innerHeight;
     this.lastY = scrollY;
     clearTimeout(this.landing);
-    if (!this.flying) return;
-    this.landing = setTimeout(() => {
-      for (const tile of this.tiles.values()) tile.stale = true;
-      this.plan();
-    }, LANDING);
+    if (this.flying) this.landing = setTimeout(() => this.plan(), LANDING);
   }
 
   /** @param {string} key */

@@ -37,9 +37,9 @@ export function makeTile(key, { onShown, onBroken }) {
   return { element, link, image, name, more, bar, stale: true };
 }
 
-/** Shows a picture in a tile; with `still`, its image is not loaded now. @param {Tile} tile @param {Item | undefined} item @param {boolean} still */
+/** Shows a picture in a tile; with `still`, its image is not loaded now, and the tile stays stale. @param {Tile} tile @param {Item | undefined} item @param {boolean} still */
 export function fillTile(tile, item, still) {
-  tile.stale = false;
+  tile.stale = still;
   const { link, image, name, more, bar } = tile;
   const { blob, upload } = item ?? {};
   const source = (blob?.labels ? (blob.thumbnailUrl ?? blob.downloadUrl) : null) ?? upload?.preview;

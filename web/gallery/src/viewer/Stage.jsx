@@ -85,9 +85,16 @@ function Whole({ blob }) {
           onError={() => { broken.value = true; }}
         />
       )}
-      {!source && <p class="hint">This browser can’t show {contentType} files. Download the original to see it.</p>}
+      {!source && <p class="hint">{whyNotShown(blob)}</p>}
     </>
   );
+}
+
+/** Says why an image can't be shown. @param {Picture} blob */
+function whyNotShown({ failure, contentType }) {
+  if (failure?.code === 'CORRUPT_IMAGE') return 'The file is damaged and can’t be shown.';
+  const what = NOT_SHOWN.has(contentType) ? `${contentType} files` : 'this file';
+  return `This browser can’t show ${what}. Download the original to see it.`;
 }
 
 /**
@@ -104,7 +111,7 @@ function Tools({ viewer, blob, stage, zoomBy }) {
   const hasBoxes = (blob?.labels ?? []).some(({ instances }) => instances.length);
   const fullScreen = () => {
     if (document.fullscreenElement) document.exitFullscreen();
-    else stage.current?.requestFullscreen();
+    else stage.current?.requestFullscreen().catch(() => viewer.notices.show('The browser refused the full screen.'));
   };
   return (
     <div class="tools" role="group" aria-label="View">

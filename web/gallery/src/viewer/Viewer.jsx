@@ -57,11 +57,11 @@ function Content({ app, corrections }) {
   return (
     <>
       <Stage viewer={viewer} />
-      <Details app={app} corrections={corrections} />
       <p class="steps">
         <Step app={app} by={-1} text="‹ Previous" />
         <Step app={app} by={1} text="Next ›" />
       </p>
+      <Details app={app} corrections={corrections} />
     </>
   );
 }
