@@ -1,6 +1,6 @@
 """Check the gallery's operations against the schema: `python -m scripts.check_operations`.
 
-The operations are the template literals of one module, which may contain others of it by name.
+The operations are the template literals of two modules, which may contain others by name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from graphql import (
 )
 
 ROOT: Final = Path(__file__).parents[1]
-OPERATIONS: Final = ROOT / "web" / "gallery" / "src" / "api" / "operations.js"
+API: Final = ROOT / "web" / "gallery" / "src" / "api"
+MODULES: Final = (API / "operations.js", API / "operations-on-demand.js")
 TEMPLATE: Final = re.compile(r"const (\w+) = /\* GraphQL \*/ `(.*?)`;", re.DOTALL)
 
 
@@ -28,11 +29,16 @@ def main() -> int:
     """Print what is wrong; return the exit status."""
     schema = build_schema((ROOT / "schema.graphql").read_text())
     found = 0
-    for name, text in documents(OPERATIONS.read_text()).items():
+    for name, text in operations().items():
         for problem in problems(schema, text):
             found += 1
-            print(f"{OPERATIONS.relative_to(ROOT)}: {name}: {problem}", file=sys.stderr)
+            print(f"{API.relative_to(ROOT)}: {name}: {problem}", file=sys.stderr)
     return min(found, 1)
+
+
+def operations() -> dict[str, str]:
+    """Return the gallery's operations and fragments by the names of their constants."""
+    return documents("".join(module.read_text() for module in MODULES))
 
 
 def problems(schema: GraphQLSchema, document: str) -> list[str]:
@@ -47,7 +53,7 @@ def problems(schema: GraphQLSchema, document: str) -> list[str]:
 
 
 def documents(module: str) -> dict[str, str]:
-    """Return each GraphQL document of a JavaScript module by the name of its constant."""
+    """Return each GraphQL document of JavaScript modules by the name of its constant."""
     texts: dict[str, str] = {}
     for name, text in TEMPLATE.findall(module):
         texts[name] = re.sub(r"\$\{(\w+)\}", lambda match: texts[match[1]], text)

@@ -12,7 +12,7 @@ async function check(browser, faults) {
   await page.goto(`${url}/admin`);
   await page.getByRole('alert').getByText('A valid API key is needed').waitFor();
   await signIn(page, 'lbl_wrong');
-  await page.getByRole('alert').getByText('valid API key').waitFor();
+  await page.getByRole('alert').getByText('This key is not valid.').waitFor();
   await signIn(page, ownersKey);
   await page.getByRole('alert').getByText('needs the scope \'operator\'').waitFor();
   await signIn(page, operatorsKey);

@@ -11,10 +11,11 @@ async function check(browser, faults) {
   const tab = browser.pages()[0] ?? (await browser.newPage());
   await tab.goto(page);
   // The service wants a key, and the page asks for it.
-  await tab.getByRole('alert').getByText('API key').waitFor();
+  const dialog = tab.getByRole('dialog', { name: 'Sign in' });
+  await dialog.waitFor();
   await tab.getByLabel('API key').fill('lbl_wrong');
   await tab.getByRole('button', { name: 'Sign in' }).click();
-  await tab.getByRole('alert').getByText('valid API key').waitFor();
+  await tab.getByRole('alert').getByText('This key is not valid.').waitFor();
   await tab.getByLabel('API key').fill(key);
   await tab.getByRole('button', { name: 'Sign in' }).click();
   await tab.getByText('No pictures yet.').waitFor();
@@ -30,7 +31,7 @@ async function check(browser, faults) {
   await tab.locator('#settings-button').click();
   await tab.getByLabel('API key').fill(uploadKey);
   await tab.getByRole('button', { name: 'Sign in' }).click();
-  await tab.locator('#notices').getByText("needs the scope 'read'").waitFor(); // the list of pictures
+  await dialog.getByText('This key opens no pictures').waitFor();
   assert.deepEqual(await stored(tab), [undefined, uploadKey]);
   assert.equal(await tab.getByRole('button', { name: 'Undo' }).count(), 0);
   await tab.waitForFunction(async ([url, former]) => {
@@ -39,9 +40,8 @@ async function check(browser, faults) {
     return (await response.json()).data.blobs.nodes.length === 0;
   }, [api, key]);
   // Signing out removes the key from the browser.
-  await tab.locator('#settings-button').click();
   await tab.getByRole('button', { name: 'Sign out' }).click();
-  await tab.getByRole('alert').getByText('API key').waitFor();
+  await dialog.getByText('You are signed out.').waitFor();
   assert.deepEqual(await stored(tab), [undefined, undefined]);
   // A key that an earlier version stored moves into the tab.
   await tab.evaluate((value) => localStorage.setItem('labelling:key', value), key);

@@ -72,9 +72,9 @@ async function filters(page) {
   await page.getByText('No picture meets the filters.').waitFor();
   await page.reload(); // the address has the filters
   await page.getByText('No picture meets the filters.').waitFor();
-  await page.getByRole('button', { name: 'Filters' }).click();
-  await page.getByRole('button', { name: 'Reset' }).click();
+  await page.getByRole('button', { name: 'Reset the filters' }).click();
   await tiles(page, 5);
+  await page.getByRole('button', { name: 'Filters' }).click();
   await byTypeAndLabels(page);
 }
 
@@ -91,7 +91,7 @@ async function byTypeAndLabels(page) {
   await page.getByRole('radio', { name: 'Nothing found' }).click();
   await hash(page, '#/search?status=nothing&type=jpeg&confirmed=yes');
   await isAccessible(page);
-  await page.getByRole('button', { name: 'Reset' }).click();
+  await page.getByRole('button', { name: 'Reset', exact: true }).click();
   await tiles(page, 5);
   await hash(page, '#/');
 }
@@ -340,6 +340,7 @@ async function findsByName(page) {
   await box.press('Enter');
   const files = page.getByRole('list', { name: 'Files named NEW …' });
   await files.getByRole('link', { name: /Motorcycle/ }).waitFor();
+  await page.locator('#nothing-hint').waitFor({ state: 'detached' });
   await isAccessible(page);
   await shot(page, 'gallery-nothing');
   await files.getByRole('link', { name: /Motorcycle/ }).click();

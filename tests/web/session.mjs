@@ -1,9 +1,9 @@
-// Signs in and out on the pages of a service that needs a key: node session.mjs http://labels.test:8000 PICTURE KEY
+// Signs in and out on the pages of a service that needs a key: node session.mjs http://labels.test:8000 PICTURE KEY OPERATORS_KEY
 import assert from 'node:assert/strict';
 
 import { inBrowser } from './browser.mjs';
 
-const [, , url, picture, key] = process.argv;
+const [, , url, picture, key, operatorsKey] = process.argv;
 
 await inBrowser(url, check, 'the pages share a session');
 
@@ -12,9 +12,11 @@ async function check(browser, faults) {
   const kept = (page) => page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
   await tab.goto(url);
   const refused = answerToSignIn(tab);
+  await signInOf(tab).waitFor();
+  assert.equal(await tab.getByRole('alert').filter({ hasText: /\S/ }).count(), 0);
   await signIn(tab, 'lbl_wrong');
   assert.equal((await refused).status(), 401);
-  await tab.getByRole('alert').getByText('valid API key').waitFor();
+  await tab.getByRole('alert').getByText('This key is not valid.').waitFor();
   assert.deepEqual(await browser.cookies(), []);
   await signIn(tab, key);
   await tab.getByText('No pictures yet.').waitFor();
@@ -47,8 +49,8 @@ async function check(browser, faults) {
   // Signing out ends it everywhere, and GraphiQL forgets its responses.
   const reloaded = graphiql.waitForEvent('load');
   await tab.getByRole('button', { name: 'Sign out' }).click();
-  await tab.getByRole('alert').getByText('API key').waitFor();
-  await second.getByRole('alert').getByText('API key').waitFor();
+  await signInOf(tab).getByText('You are signed out.').waitFor();
+  await signInOf(second).waitFor();
   assert.equal(await second.locator('.tile').count(), 0);
   assert.deepEqual(await browser.cookies(), []);
   await reloaded;
@@ -60,7 +62,13 @@ async function check(browser, faults) {
   for (const each of [second, tab]) await each.locator('.tile img.there').waitFor();
   await second.locator('#settings-button').click();
   await second.getByRole('button', { name: 'Sign out' }).click();
-  await tab.getByRole('alert').getByText('API key').waitFor();
+  await signInOf(tab).waitFor();
+
+  // An operator's key opens no pictures, and the page says which page it opens.
+  await signIn(tab, operatorsKey);
+  await signInOf(tab).getByText('This key opens no pictures').waitFor();
+  assert.equal(await signInOf(tab).getByRole('link', { name: 'the operator’s page' }).getAttribute('href'), `${url}/admin`);
+  assert.equal(await tab.locator('.notice').count(), 0);
 
   // A key that an earlier version stored becomes a session, on either page.
   for (const [page, path] of [[tab, '/'], [graphiql, '/graphql']]) {
@@ -75,8 +83,12 @@ async function check(browser, faults) {
   assert.ok((await run(graphiql)).data.labels);
   assert.ok(!(await kept(graphiql)).includes(key));
 
-  const expected = (fault) => fault.includes('401') || fault.includes('CLOSING or CLOSED') || fault.includes('UNAUTHENTICATED');
+  const expected = (fault) => fault.includes('401') || fault.includes('403') || fault.includes('CLOSING or CLOSED') || fault.includes('UNAUTHENTICATED');
   assert.deepEqual(faults.filter((fault) => !expected(fault)), []);
+}
+
+function signInOf(tab) {
+  return tab.getByRole('dialog', { name: 'Sign in' });
 }
 
 async function signIn(tab, value) {

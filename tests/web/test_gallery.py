@@ -166,12 +166,13 @@ def test_pages_share_a_session(tmp_path: Path, capsys: pytest.CaptureFixture[str
     cat.write_bytes(photo("chelsea.png"))
     data.mkdir()
     main(["keys", "create", "--owner", "anna", "--data", str(data)])
-    key = capsys.readouterr().out.strip()
+    main(["keys", "create", "--owner", "ops", "--scope", "operator", "--data", str(data)])
+    keys = capsys.readouterr().out.split()
     port = free_port()
     url = f"http://labels.test:{port}"  # the browser takes it for this machine
     service = ServiceProcess(data, "--port", str(port), "--public-url", url).start()
     try:
-        with drive("session.mjs", url, str(cat), key) as browser:
+        with drive("session.mjs", url, str(cat), *keys) as browser:
             printed, complaints = browser.communicate(timeout=PATIENCE)
         assert browser.returncode == 0, printed + complaints
     finally:

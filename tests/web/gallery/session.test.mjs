@@ -58,7 +58,7 @@ test('a page learns that its browser keeps no cookie, and a stored key stays', (
 test('signing in says why it failed', async () => {
   const session = new Session(storage(), page());
   const detail = "A valid API key is needed: send one as 'Authorization: Bearer <key>'. The operator creates one.";
-  await served(401, async () => assert.equal(await session.change('lbl_1'), 'A valid API key is needed.'), { detail });
+  await served(401, async () => assert.equal(await session.change('lbl_1'), 'This key is not valid.'), { detail });
   await served(502, async () => assert.equal(await session.change('lbl_1'), 'The service responded with status 502.'), null);
   await served(0, async () => assert.equal(await session.change('lbl_1'), 'The service can’t be reached.'));
 });

@@ -4,7 +4,6 @@ import { batchesOf } from './api/batches.js';
 import { Client } from './api/client.js';
 import { REACH } from './api/operations.js';
 import { Session } from './api/session.js';
-import { forPeople } from './api/sign-in.js';
 import { pictureHash, Router } from './router.js';
 import { Collection } from './state/collection.js';
 import { Deletions } from './state/deletions.js';
@@ -42,7 +41,7 @@ export class App {
       viewer: () => this.viewer,
       openLive: async () => new (await import('./api/live.js')).Live(this.session),
       visible: () => this.grid?.visible() ?? [],
-      isIdle: () => document.hidden || !navigator.onLine,
+      isIdle: () => document.hidden || !navigator.onLine || this.failing,
       onProblem: (error) => this.report(error),
       onSettled: (id, blob) => this.uploads.value?.failures.settle(id, blob),
     });
@@ -58,8 +57,8 @@ export class App {
     });
     /** The uploads; null until their code is loaded. */
     this.uploads = signal(/** @type {import('./state/uploads.js').Uploads | null} */ (null));
-    /** Why the settings are open; null while they are closed. */
-    this.settings = signal(/** @type {string | null} */ (null));
+    /** What the settings show: `sign in` where the page needs a key, `no pictures` where its key opens none; null while they are closed. */
+    this.settings = signal(/** @type {'settings' | 'sign in' | 'no pictures' | null} */ (null));
     /** The page on which a picture opens. */
     this.beneath = signal(/** @type {'library' | 'explore'} */ ('library'));
     this.scrolled = 0; // of the library, while another page is shown
@@ -144,7 +143,8 @@ export class App {
       await this.collection.more();
     } catch (error) {
       this.failing = true; // stops requests at every frame
-      this.report(error);
+      if (error.code === 'FORBIDDEN') this.settings.value = 'no pictures';
+      else this.report(error);
       if (error.passing) setTimeout(() => this.#again(), KNOCK);
     }
   }
@@ -174,7 +174,7 @@ export class App {
 
   /** Shows an error. The outage banner shows that the service is unreachable. @param {any} error */
   report(error) {
-    if (error.code === 'UNAUTHENTICATED') this.settings.value = forPeople(error.message) ?? '';
+    if (error.code === 'UNAUTHENTICATED') this.settings.value = 'sign in';
     else if (!error.passing) this.notices.show(error.message);
   }
 
@@ -227,12 +227,12 @@ export class App {
     await this.deletions.sent; // under the present session
     const problem = await this.session.change(key);
     if (problem) return problem;
-    this.#restart();
+    this.#restart(key ? null : 'signed out');
   }
 
-  /** Starts the page again, so that nothing is left of the previous owner. */
-  #restart() {
-    history.replaceState(null, '', '#/');
+  /** Starts the page again, so that nothing is left of the previous owner. @param {string | null} [state] of the address */
+  #restart(state = null) {
+    history.replaceState(state, '', '#/');
     location.reload();
   }
 

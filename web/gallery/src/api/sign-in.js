@@ -33,8 +33,8 @@ export async function ownerOf(base, send = fetch) {
   return response?.status === 200 ? (await response.json()).owner : '';
 }
 
-/** Returns an error about a key without what a program must send. @param {string | undefined} message */
-export const forPeople = (message) => message?.replace(/: send one as .*/s, '.');
+/** Returns an error about a key that was sent, without what a program must send. @param {string | undefined} message */
+export const forPeople = (message) => message?.replace(/: send one as .*/s, '.').replace('A valid API key is needed', 'This key is not valid');
 
 /**
  * Replaces a key that an earlier version stored by a session, and removes it. Until the service answers, it stays.

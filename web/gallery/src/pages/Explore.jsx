@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
-import { EXPLORE } from '../api/operations.js';
+import { EXPLORE } from '../api/operations-on-demand.js';
 import { byCategory } from '../text/categories.js';
 import { EVERYTHING, writeSearch } from '../text/search.js';
 import { count } from '../text/words.js';

@@ -1,9 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
-import { DESCRIBED, NAMED } from '../api/operations.js';
+import { DESCRIBED, NAMED } from '../api/operations-on-demand.js';
 import { nearestLabels } from '../state/nearest.js';
-import { isFiltered } from '../text/search.js';
+import { EVERYTHING, isFiltered } from '../text/search.js';
 import { Pictures } from '../ui/Pictures.jsx';
 
 /** @typedef {{app: import('../app.js').App}} Props */
@@ -13,20 +13,24 @@ export function Nothing({ app }) {
   const { collection } = app;
   const search = collection.search.value;
   const { labels, least } = search;
+  const others = useSignal(''); // the text that finds pictures otherwise
+  const answered = () => { others.value = labels[0]; };
   if (!collection.complete.value || collection.length.value) return null;
   const filtered = isFiltered(search);
   if (!labels.length && !filtered) return <Message text="No pictures yet." hint="Drop pictures here, paste one, or choose Upload." />;
-  if (!labels.length) return <Message text="No picture meets the filters." hint="Reset the filters, or try others." />;
+  const reset = filtered && <p><button type="button" onClick={() => app.search({ ...EVERYTHING, labels, least })}>Reset the filters</button></p>;
+  if (!labels.length) return <Message text="No picture meets the filters." hint="Reset the filters, or try others.">{reset}</Message>;
   const names = `${labels.length > 1 ? 'labels' : 'label'} ${labels.join(' and ')}`;
   const sure = least > 0 ? ` with a confidence of ${least}% or more` : '';
   const hint = [labels.length > 1 ? 'fewer labels' : 'another label', ...(sure ? ['a lower confidence'] : []), ...(filtered ? ['other filters'] : [])].join(' or ');
   return (
-    <Message text={`No picture${filtered ? ' that meets the filters' : ''} has the ${names}${sure}.`} hint={`Try ${hint}.`}>
+    <Message text={`No picture${filtered ? ' that meets the filters' : ''} has the ${names}${sure}.`} hint={others.value === labels[0] ? '' : `Try ${hint}.`}>
+      {reset}
       <Nearest app={app} />
       {labels.length === 1 && !filtered && (
         <>
-          <Found app={app} operation={NAMED} heading={`Files named ${labels[0]} …`} text={labels[0]} />
-          <Found app={app} operation={DESCRIBED} heading={`Pictures described by “${labels[0]}”`} text={labels[0]} />
+          <Found app={app} operation={NAMED} heading={`Files named ${labels[0]} …`} text={labels[0]} onFound={answered} />
+          <Found app={app} operation={DESCRIBED} heading={`Pictures described by “${labels[0]}”`} text={labels[0]} onFound={answered} />
         </>
       )}
     </Message>
@@ -39,7 +43,7 @@ function Message({ text, hint, children }) {
     <div id="nothing">
       <p id="nothing-text">{text}</p>
       {children}
-      <p id="nothing-hint">{hint}</p>
+      {hint && <p id="nothing-hint">{hint}</p>}
     </div>
   );
 }
@@ -67,14 +71,18 @@ function Nearest({ app }) {
   ));
 }
 
-/** Pictures that a text finds otherwise. Nothing where the service does not offer that. @param {Props & {operation: string, heading: string, text: string}} props */
-function Found({ app, operation, heading, text }) {
+/** Pictures that a text finds otherwise. Nothing where the service does not offer that. @param {Props & {operation: string, heading: string, text: string, onFound: () => void}} props */
+function Found({ app, operation, heading, text, onFound }) {
   const found = useSignal(/** @type {import('../types').Tile[]} */ ([]));
   useEffect(() => {
     let current = true;
     found.value = [];
     app.client.ask(operation, { text }).then(
-      (answer) => { if (current) found.value = answer.found?.nodes ?? []; },
+      (answer) => {
+        if (!current) return;
+        found.value = answer.found?.nodes ?? [];
+        if (found.value.length) onFound();
+      },
       () => {}, // without a text encoder, or with a text that is too long
     );
     return () => { current = false; };

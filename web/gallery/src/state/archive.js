@@ -1,5 +1,5 @@
 import { batchesOf } from '../api/batches.js';
-import { DOWNLOADS } from '../api/operations.js';
+import { DOWNLOADS } from '../api/operations-on-demand.js';
 import { bytes, count, pictures } from '../text/words.js';
 import { Zip } from '../text/zip.js';
 import { save } from './save.js';

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 
 import { ServiceError } from '../api/client.js';
-import { ADD_LABELS, CONFIRM_LABELS, REMOVE_LABELS, RESET_LABELS } from '../api/operations.js';
+import { ADD_LABELS, CONFIRM_LABELS, REMOVE_LABELS, RESET_LABELS } from '../api/operations-on-demand.js';
 import { formerOf, has } from './former.js';
 
 /** What the owner decides about the labels of the picture in the viewer. */

@@ -1,5 +1,5 @@
 import { batchesOf } from '../api/batches.js';
-import { EXPORT } from '../api/operations.js';
+import { EXPORT } from '../api/operations-on-demand.js';
 import { save } from './save.js';
 import { pictures } from '../text/words.js';
 

@@ -1,4 +1,4 @@
-import { ADD_LABELS, CONFIRM_LABELS, REMOVE_LABELS, RESET_LABELS } from '../api/operations.js';
+import { ADD_LABELS, CONFIRM_LABELS, REMOVE_LABELS, RESET_LABELS } from '../api/operations-on-demand.js';
 
 /** @param {string} name */
 const folded = (name) => name.toLowerCase();

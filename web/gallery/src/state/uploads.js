@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 
 import { ServiceError } from '../api/client.js';
-import { CREATE } from '../api/operations.js';
+import { CREATE } from '../api/operations-on-demand.js';
 import { FinalError, put, TooLargeError } from '../api/put.js';
 import { fileName } from '../text/file-name.js';
 import { imageType } from '../text/image-type.js';

@@ -33,7 +33,7 @@ export function Page({ app }) {
               currentTarget.value = '';
             }} />
           </label>
-          <button type="button" id="settings-button" class="quiet" onClick={() => { app.settings.value = ''; }}>Settings</button>
+          <button type="button" id="settings-button" class="quiet" onClick={() => { app.settings.value = 'settings'; }}>Settings</button>
         </nav>
       </header>
       <Outage app={app} />

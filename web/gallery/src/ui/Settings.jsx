@@ -1,25 +1,25 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 
-import { VIEWER } from '../api/operations.js';
+import { VIEWER } from '../api/operations-on-demand.js';
 import { forPeople } from '../api/sign-in.js';
 import { Dialog } from './Dialog.jsx';
 
 /** The settings: signing in and out. @param {{app: import('../app.js').App}} props */
 export function Settings({ app }) {
-  const reason = app.settings.value;
+  const shown = app.settings.value;
   const close = () => { app.settings.value = null; };
   return (
-    <Dialog id="settings" open={reason !== null} notices={app.notices} onClose={close}>
-      <Form app={app} reason={reason ?? ''} close={close} />
+    <Dialog id="settings" open={shown !== null} notices={app.notices} onClose={close}>
+      <Form app={app} shown={shown} close={close} />
     </Dialog>
   );
 }
 
-/** @param {{app: import('../app.js').App, reason: string, close: () => void}} props */
-function Form({ app, reason, close }) {
+/** @param {{app: import('../app.js').App, shown: import('../app.js').App['settings']['value'], close: () => void}} props */
+function Form({ app, shown, close }) {
   const { session } = app;
-  const problem = useSignal(reason);
+  const problem = useSignal('');
   const busy = useSignal(false);
   const who = useSignal('');
   useEffect(() => { session.owner().then((owner) => { who.value = owner; }); }, []);
@@ -42,8 +42,15 @@ function Form({ app, reason, close }) {
   };
   return (
     <form onSubmit={save}>
-      <h2 id="settings-title">Settings</h2>
+      <h2 id="settings-title">{shown === 'settings' ? 'Settings' : 'Sign in'}</h2>
       <p role="alert" class={problem.value ? 'failed' : ''}>{problem}</p>
+      {shown === 'sign in' && !problem.value && history.state === 'signed out' && <p role="status">You are signed out.</p>}
+      {shown === 'no pictures' && (
+        <p>
+          This key opens no pictures, because it lacks the scope “read”. Sign in with another key.
+          {!session.isElsewhere && <> An operator’s key opens <a href={new URL('admin', session.page.baseURI).href}>the operator’s page</a>.</>}
+        </p>
+      )}
       {who.value && <p>Signed in as {who}.</p>}
       <label>
         API key
