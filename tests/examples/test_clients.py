@@ -165,7 +165,7 @@ def subscriptions(service: ServiceProcess) -> int:
 def test_react_page_shows_errors_and_labels_also_after_a_restart(
     example: str, service: ServiceProcess, cat: Path, tmp_path: Path
 ) -> None:
-    """The service is restarted while the page waits for labels, and the page says so."""
+    """The service is restarted while the page waits for labels; the page says that it is away."""
     require_browser()
     page = copied(example, service, tmp_path)
     run("npm", "run", "build", cwd=page)

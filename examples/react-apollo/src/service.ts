@@ -1,5 +1,5 @@
 // What a page does while the service is away, because it was not started yet or is being restarted: each request is
-// repeated until there is a response, and the page says so meanwhile.
+// repeated until there is a response, and the page has a message meanwhile.
 import { useSyncExternalStore } from 'react';
 
 const listeners = new Set<() => void>();
