@@ -201,9 +201,9 @@ def test_unavailable_store_gives_503(
     answer = client.request(method, path, headers=anna.headers)
     request_id = read_problem(answer, "SERVICE_UNAVAILABLE")["request_id"]
     assert "fire" not in answer.text
-    (line,) = [each for each in caplog.records if each.message == "request failed"]
+    (line,) = [each for each in caplog.records if each.message == "store unavailable"]
     assert line.__dict__["request_id"] == request_id
-    assert "fire" in caplog.text
+    assert line.__dict__["error"] == "disk on fire"
 
 
 def test_exceeded_quota_gives_429_with_retry_after(
