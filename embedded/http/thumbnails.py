@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import ClientDisconnect
@@ -140,10 +141,10 @@ class Thumbnails:
         for many and cancel most. Raises ClientDisconnect.
         """
         making = self._in_progress.get(key)
-        if making is None:
+        if making is None or making.cancelled():
             making = asyncio.ensure_future(self._run(self._make_and_keep, blob, size))
             self._in_progress[key] = making
-            making.add_done_callback(lambda _: self._in_progress.pop(key))
+            making.add_done_callback(partial(self._end, key))
         self._waiting[making] += 1
         gone = asyncio.ensure_future(_disconnection(request))
         try:
@@ -158,6 +159,10 @@ class Thumbnails:
             if not self._waiting[making]:
                 del self._waiting[making]
                 making.cancel()
+
+    def _end(self, key: str, making: asyncio.Future[bytes]) -> None:
+        if self._in_progress.get(key) is making:  # not one that has taken its place
+            del self._in_progress[key]
 
     def _make_and_keep(self, blob: Blob, size: ThumbnailSize) -> bytes:
         picture = Picture(blob.key, blob.content_type, lambda: self._storage.open(blob.key))

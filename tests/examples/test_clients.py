@@ -165,10 +165,11 @@ def subscriptions(service: ServiceProcess) -> int:
 def test_react_page_shows_errors_and_labels_also_after_a_restart(
     example: str, service: ServiceProcess, cat: Path, tmp_path: Path
 ) -> None:
-    """The service is restarted while the page waits for the labels of its second picture."""
+    """The service is restarted while the page waits for labels; the page says that it is away."""
     require_browser()
     page = copied(example, service, tmp_path)
     run("npm", "run", "build", cwd=page)
+    said: list[str] = []
     with browser_on("react.mjs", page / "dist", "index.html", service, cat) as browser:
         assert browser.stdin
         assert browser.stdout
@@ -177,16 +178,20 @@ def test_react_page_shows_errors_and_labels_also_after_a_restart(
             browser.stdin.write("\n")
             browser.stdin.flush()
             assert browser.stdout.readline() == "waiting\n"
-            service.restart()
+            read = browser.stdout.readline
+            service.restart(lambda: said.append(read()))
+            assert said == ["away\n"]
 
 
 @pytest.mark.parametrize("example", ["react-apollo", "react-urql"])
 def test_each_file_of_a_react_example_is_shorter_than_100_lines(example: str) -> None:
-    for name in ("main.tsx", "operations.ts", "upload.ts"):
-        assert len((EXAMPLES / example / "src" / name).read_text().splitlines()) < 100
+    files = [*(EXAMPLES / example / "src").glob("*.ts*")]
+    assert len(files) == 4
+    for file in files:
+        assert len(file.read_text().splitlines()) < 100, file
 
 
-@pytest.mark.parametrize("name", ["operations.ts", "upload.ts"])
+@pytest.mark.parametrize("name", ["operations.ts", "service.ts", "upload.ts"])
 def test_react_examples_share_what_does_not_depend_on_the_library(name: str) -> None:
     one, other = (EXAMPLES / each / "src" / name for each in ("react-apollo", "react-urql"))
     assert one.read_text() == other.read_text()
