@@ -54,8 +54,8 @@ class Mover:
     """Moves blobs, their bytes and their deliveries.
 
     While the service runs, `everything` is false: only what the service has finished is copied, so
-    that no other service labels or sends it too. Without `write` nothing changes, and what differs
-    is a problem.
+    that no other service labels, sends or deletes it too. Without `write` nothing changes, and what
+    differs is a problem.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Mover:
             self._remove_deleted()
         with ThreadPoolExecutor(self._threads) as pool:
             for page in self._source.pages():
-                wanted = [each for each in page if self._everything or not needs_labelling(each)]
+                wanted = [each for each in page if self._everything or _is_finished(each)]
                 current = self._target.find_blobs([each.id for each in wanted])
                 found = [current.get(each.id) for each in wanted]
                 for blob, moved in zip(wanted, pool.map(self._try, wanted, found), strict=True):
@@ -212,6 +212,14 @@ class Mover:
 
 class Different(LabellingError):
     """The target has something else than the source."""
+
+
+def _is_finished(blob: Blob) -> bool:
+    """Tell whether a service has nothing left to do with a blob: to label it or to delete it.
+
+    A copy that waits to be deleted would be deleted there, even if its owner restores it here.
+    """
+    return blob.listed and not needs_labelling(blob)
 
 
 def _continues(blob: Blob, current: Blob | None) -> bool:
