@@ -95,6 +95,9 @@ def test_commands_are_found_in_lines_of_shell() -> None:
         *("keys", "list", "--data", "data")
     ]
     assert arguments("./run --port 0 >log") == ["serve", "--port", "0"]
-    assert arguments("labelling encryption create-key | sudo tee key") == ["encryption", "create-key"]
+    assert arguments("labelling encryption create-key | sudo tee key") == [
+        "encryption",
+        "create-key",
+    ]
     assert arguments("curl http://127.0.0.1:8000") is None
     assert len([*commands()]) > 50
