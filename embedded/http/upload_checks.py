@@ -30,7 +30,8 @@ def check_headers(terms: Mapping[str, str], headers: Mapping[str, str]) -> int:
         raise ObjectRequestError(
             415,
             "ContentTypeMismatch",
-            f"Send 'Content-Type: {terms['content-type']}', not {content_type!r}.",
+            f"Send 'Content-Type: {terms['content-type']}', not "
+            + (f"{content_type!r}." if content_type else "a request without Content-Type."),
         )
     text = headers.get("content-length", "")
     if not (text.isascii() and text.isdigit()):
