@@ -73,9 +73,10 @@ def blobs(
     *,
     as_json: bool,
 ) -> None:
-    """List an owner's pictures, newest first: id, created, status, file name, failure, webhook.
+    """List an owner's pictures, newest first.
 
-    'labelling blob ID' shows all of one. Those that wait for their deletion are not listed. JSON
+    A line has id, time of creation, status, file name, failure and webhook; 'labelling blob ID'
+    shows all of one. Those that wait for their deletion are not listed. JSON
     has the `items` as that command prints them, and `after` for the next page, null at the end.
     """
     behind = _id(after) if after else None
