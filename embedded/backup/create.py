@@ -26,6 +26,7 @@ from embedded.backup.manifest import (
     Part,
     backup_name,
     backups_in,
+    by_age,
     dump_manifest,
     dump_original,
     file_name,
@@ -34,7 +35,7 @@ from embedded.backup.manifest import (
     unused,
 )
 from embedded.backup.ownership import claim, data_id
-from embedded.backup.read import digest_of, read_listing
+from embedded.backup.read import digest_of, read_listing, read_numbers
 from embedded.migrations import MIGRATIONS
 from embedded.originals import open_storage
 from embedded.version import running_version
@@ -69,7 +70,8 @@ class Outcome:
     """What a backup has done. `copied` counts the pictures that the target did not have yet.
 
     `missing` are the keys of pictures whose bytes are lost, `damaged` those whose bytes are not the
-    ones that were uploaded: the backup has the rest. `deleted` are older backups.
+    ones that were uploaded: the backup has the rest. `deleted` are older backups. `later_dated` are
+    older backups with a later time in their names, because a clock was wrong.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Outcome:
     missing: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    later_dated: list[str] = field(default_factory=list)
 
     @property
     def lacking(self) -> int:
@@ -133,7 +136,10 @@ class BackupMaker:
             at = self._clock()
             present = dict(target.sizes())
             claim(target, present, data_id(self._stores.database), work)
-            outcome = Outcome(backup_name(at, backups_in(present)))
+            before = backups_in(present)
+            numbers = read_numbers(target, [each for each in before if before[each]], work)
+            outcome = Outcome(backup_name(at, before))
+            outcome.later_dated = [each for each in numbers if each > outcome.name]
             self._stores.database.copy_to(work / DATABASE)
             with closing(Database(work / DATABASE, MIGRATIONS)) as copy:
                 self._copy_originals(copy, target, present, work / LISTING, outcome, show)
@@ -147,6 +153,7 @@ class BackupMaker:
                 original_bytes=outcome.original_bytes,
                 missing=tuple(outcome.missing),
                 damaged=tuple(outcome.damaged),
+                number=max([0, *numbers.values()]) + 1,
             )
             (work / MANIFEST).write_bytes(dump_manifest(manifest))
             stored = [file_name(outcome.name, name) for name in (LISTING, DATABASE, MANIFEST)]
@@ -256,10 +263,11 @@ def prune(target: BackupTarget, names: Sequence[str], keep: int | None, work: Pa
 
     Return the whole backups that were deleted. `names` are those in the target; pictures that were
     stored just now may be left out, because a whole backup needs them. `work` is a folder for
-    copies of listings.
+    copies of manifests and listings.
     """
     backups = backups_in(names)
-    deleted = surplus(backups, keep)
+    whole = by_age(read_numbers(target, [each for each in backups if backups[each]], work))
+    deleted = surplus(backups, whole, keep)
     used = {
         original.name
         for backup in backups.keys() - set(deleted)

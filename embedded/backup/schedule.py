@@ -95,6 +95,11 @@ class BackupSchedule:
                 "deleted": made.deleted,
             },
         )
+        if made.later_dated:
+            log.warning(
+                "older backups have later dates: a clock was wrong, or is now",
+                extra={"backup": made.name, "later_dated": made.later_dated},
+            )
         for key in (*made.missing, *made.damaged):
             log.error("original missing or damaged", extra={"key": key})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +16,11 @@ from embedded.client.progress import progress, say
 
 if TYPE_CHECKING:
     from embedded.settings import Settings
+
+LATER_DATED: Final = (
+    "has a later date, but is older: a clock was wrong, or is now. The numbers in the manifests "
+    "decide which backups are kept"
+)
 
 
 @click.command()
@@ -47,6 +52,8 @@ def backup(settings: Settings, target: str, keep: int | None) -> int:
     for key in made.damaged:
         say(f"{key}: its bytes are not those that were uploaded.")
     click.echo(f"Backup {made.name} has {made.originals} pictures, {made.copied} of them new.")
+    for name in made.later_dated:
+        say(f"Backup {name} {LATER_DATED}.")
     if made.deleted:
         click.echo(f"Deleted the older backups {', '.join(made.deleted)}.")
     return 1 if made.missing or made.damaged else 0

@@ -86,7 +86,7 @@ def test_every_failure_of_a_picture_is_listed() -> None:
 
 
 def test_every_code_of_the_object_routes_is_listed_with_its_status() -> None:
-    files = ("object_routes.py", "stored_file.py")
+    files = ("object_routes.py", "stored_file.py", "upload_checks.py")
     source = "".join((ROOT / "embedded/http" / name).read_text() for name in files)
     raised = {(code, status) for status, code in re.findall(r"(\d{3}),\s+\"(\w+)\"", source)}
     listed = {(row[0].strip("`"), row[1]) for row in rows("Uploads and downloads")}
