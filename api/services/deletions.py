@@ -134,7 +134,7 @@ def _set(services: Services, owner: str, blob_id: str, delay: timedelta | None) 
 def _with_policy(services: Services, blob: Blob) -> Blob:
     """Apply the owner's policy to a restored blob, and return it.
 
-    A run that applies the policy to all blobs misses one that returns to a place that it has passed.
+    A run that applies the policy to all blobs misses one that returns to a place behind it.
     """
     return apply_policy(services.blobs, blob.id, services.clock) or blob
 
