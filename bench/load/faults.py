@@ -110,14 +110,20 @@ def detector_hung(service: ServiceProcess, number: int, seconds: float) -> None:
 
 def mounted_read_only(service: ServiceProcess, number: int, seconds: float) -> None:  # noqa: ARG001
     """Mount the data folder read-only over itself; files that are open stay writable."""
-    data = str(service.data)
-    subprocess.run(["mount", "--bind", data, data], check=True)
+    data, aside = str(service.data), service.data.with_name("aside")
+    aside.mkdir(exist_ok=True)
+    # Made aside, because a mount becomes read-only only while no file in it is being written.
+    subprocess.run(["mount", "--bind", data, aside], check=True)
     try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", data], check=True)
-        wait_until(lambda: readiness(service) == 503)
-        time.sleep(seconds)
+        subprocess.run(["mount", "-o", "remount,bind,ro", aside], check=True)
+        subprocess.run(["mount", "--bind", aside, data], check=True)
+        try:
+            wait_until(lambda: readiness(service) == 503)
+            time.sleep(seconds)
+        finally:
+            subprocess.run(["umount", "--lazy", data], check=True)
     finally:
-        subprocess.run(["umount", "--lazy", data], check=True)
+        subprocess.run(["umount", "--lazy", aside], check=True)
 
 
 def may_mount(root: Path) -> bool:
