@@ -22,6 +22,7 @@ from core.domain.errors import (
     Unavailable,
     VersionConflict,
 )
+from core.repositories.label_saves import apply_policy
 from core.runtime.logging import log_context
 
 log = logging.getLogger(__name__)
@@ -126,8 +127,16 @@ def _set(services: Services, owner: str, blob_id: str, delay: timedelta | None) 
                 "blob restored" if delay is None else "blob waits for its deletion",
                 extra={"blob_id": blob_id, "owner": owner},
             )
-            return changed
+            return changed if delay is not None else _with_policy(services, changed)
     raise _too_many_changes(blob_id)
+
+
+def _with_policy(services: Services, blob: Blob) -> Blob:
+    """Apply the owner's policy to a restored blob, and return it.
+
+    A run that applies the policy to all blobs misses one that returns to a place behind it.
+    """
+    return apply_policy(services.blobs, blob.id, services.clock) or blob
 
 
 def _delete_after(

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 @json_option
 @check_settings
 def backups(target: str, *, as_json: bool) -> None:
-    """List the backups in TARGET, oldest first by the number that each has.
+    """List the backups in TARGET, oldest first.
 
-    INCOMPLETE is one that lacks pictures, because their bytes were lost or damaged before. In JSON,
-    `number`, `missing` and `damaged` are null where an earlier version did not record them.
+    The number of each decides the order, not its date. INCOMPLETE is one that lacks pictures,
+    because their bytes were lost or damaged before. In JSON, `number`, `missing` and `damaged` are
+    null where an earlier version did not record them.
     """
     source = existing_target(target)
 

@@ -329,7 +329,9 @@ def test_authority_of_the_operator_is_in_the_notifiers_zip(tmp_path: Path) -> No
     """The notifier finds it beside its package, and trusts it besides the usual ones."""
     authority = Authority(tmp_path)
     given = script.parse(["notifier", "--authority", str(authority.path)])
-    built = script.build("notifier", [], [], None, tmp_path, given.authority)
+    built = script.build(
+        "notifier", script.sources("notifier"), [], None, tmp_path, given.authority
+    )
     with zipfile.ZipFile(built) as archive:
         assert archive.read(script.AUTHORITY) == authority.path.read_bytes()
     place = notifier.lambda_handler.AUTHORITY
