@@ -68,7 +68,7 @@ async def restore_many(
     """
 
     async def restore(blob_id: str) -> Blob:
-        call = partial(_set, services, owner, blob_id, None)
+        call = partial(_restore, services, owner, blob_id)
         return await services.write(_on_any_disk, services, call)
 
     return await for_each(blob_ids, restore)
@@ -127,15 +127,14 @@ def _set(services: Services, owner: str, blob_id: str, delay: timedelta | None) 
                 "blob restored" if delay is None else "blob waits for its deletion",
                 extra={"blob_id": blob_id, "owner": owner},
             )
-            return changed if delay is not None else _with_policy(services, changed)
+            return changed
     raise _too_many_changes(blob_id)
 
 
-def _with_policy(services: Services, blob: Blob) -> Blob:
-    """Apply the owner's policy to a restored blob, and return it.
-
-    A run that applies the policy to all blobs misses one that returns to a place behind it.
-    """
+def _restore(services: Services, owner: str, blob_id: str) -> Blob:
+    blob = _set(services, owner, blob_id, None)
+    # A run that applies the owner's policy to all blobs misses one that returns to a place behind
+    # it. A repeated call finishes one that was interrupted here.
     return apply_policy(services.blobs, blob.id, services.clock) or blob
 
 
