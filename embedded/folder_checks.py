@@ -27,8 +27,10 @@ def check_folder(data: Path) -> Finding:
     if not data.is_dir():
         return problem("data folder", f"{where} is not a folder: name another with --data.")
     files = [path for path in data.glob(f"{DATABASE}*") if not os.access(path, os.W_OK)]
-    unusable = [*unwritable_folders(data), *(path.name for path in files)]
-    read_only = [str(path) for path in (*unwritable_folders(data), *files) if is_read_only(path)]
+    folders = unwritable_folders(data)
+    unusable = [*folders, *(path.name for path in files)]
+    paths = [*folders, *map(str, files)]
+    read_only = [path for path in paths if is_read_only(path)]
     if read_only:
         return problem(
             "data folder",
