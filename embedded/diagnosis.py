@@ -187,6 +187,11 @@ def layout_of(database: Path) -> int:
         ) as opened:
             (layout,) = opened.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as exc:
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
+            raise Unavailable(
+                f"The database can't be opened: {exc}. SQLite needs a folder that this user can "
+                "write, and its files."
+            ) from exc
         raise Unavailable(f"The database can't be read: {exc}. Restore a backup.") from exc
     return int(layout)
 
@@ -240,11 +245,17 @@ def _images(settings: Settings, stores: Stores, _: datetime) -> Finding:
 
 
 def _backups(settings: Settings, stores: Stores, now: datetime) -> Finding:
+    last = last_backup(stores.database)
+    if settings.backup_to is None and last is not None:
+        return warning(
+            "backups",
+            f"The last scheduled one is of {last.at:%Y-%m-%d %H:%M} UTC. Run this with the "
+            "service's options --backup-to and --backup-hours to learn whether it is late.",
+        )
     if settings.backup_to is None:
         return warning(
             "backups", "None are scheduled: give --backup-to, or run 'labelling backup' yourself."
         )
-    last = last_backup(stores.database)
     if last is None:
         return warning("backups", "None has succeeded yet: look for 'backup failed' in the log.")
     found = f"The last is of {last.at:%Y-%m-%d %H:%M} UTC"
