@@ -83,7 +83,8 @@ test('the image keeps its URL when a look brings another signature', async () =>
   await viewer.look();
   await viewer.look();
   assert.equal(signature, 2);
-  assert.equal(viewer.blob.value.downloadUrl, 'http://gallery.test/d?signature=1');
+  assert.equal(viewer.blob.value.shownUrl, 'http://gallery.test/d?signature=1');
+  assert.equal(viewer.blob.value.downloadUrl, 'http://gallery.test/d?signature=2'); // a download has the present name
 });
 
 test('a deleted picture is reported as missing', async () => {

@@ -18,7 +18,7 @@ export const DESCRIBED = /* GraphQL */ `
 export const DOWNLOADS = /* GraphQL */ `
   query Downloads($ids: [ID!]!) {
     nodes(ids: $ids) {
-      ... on Blob { id fileName contentType sizeBytes downloadUrl }
+      ... on Blob { id fileName contentType createdAt sizeBytes downloadUrl }
     }
   }
 `;
@@ -112,6 +112,17 @@ export const RESET_LABELS = /* GraphQL */ `
   ${CORRECTION}
   mutation ResetLabels($ids: [ID!]!, $names: [String!]!) {
     resetLabels(ids: $ids, names: $names) { ...Correction }
+  }
+`;
+
+export const UPDATE_FACTS = /* GraphQL */ `
+  mutation UpdateFacts($id: ID!, $input: UpdateBlobInput!) {
+    updateBlob(blobId: $id, input: $input) {
+      __typename
+      ... on InvalidInput { problems { path message } }
+      ... on ExternalIdTaken { blobId }
+      ... on Error { message }
+    }
   }
 `;
 

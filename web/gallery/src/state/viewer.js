@@ -44,6 +44,8 @@ export class Viewer {
     this.boxes = signal(false);
     /** The label whose boxes are highlighted. */
     this.highlighted = signal(/** @type {string | null} */ (null));
+    /** The name and facts that are edited. */
+    this.editing = signal(/** @type {import('./facts.js').FactsDraft | null} */ (null));
     this.compared = ''; // the picture and the time of its labels that `similar` belongs to
     this.said = '';
     /** @type {Promise<void> | null} */
@@ -180,10 +182,10 @@ export class Viewer {
   }
 }
 
-/** Returns the picture with the URL by which the browser has it already, and not that with a newer signature. @param {Picture} blob @param {Picture | null} before */
+/** Returns the picture with the URL by which the browser has it already, beside that with a newer signature or name. @param {Picture} blob @param {Picture | null} before @returns {Picture} */
 function withKnownUrl(blob, before) {
   const same = before?.id === blob.id && pathOf(before.downloadUrl) === pathOf(blob.downloadUrl);
-  return same ? { ...blob, downloadUrl: before.downloadUrl } : blob;
+  return { ...blob, shownUrl: same ? before.shownUrl : blob.downloadUrl };
 }
 
 /** @param {string | null} url */

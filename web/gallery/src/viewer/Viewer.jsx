@@ -4,11 +4,15 @@ import { remedyOf } from '../text/remedies.js';
 import { bytes, count, failureText, STATUS, title } from '../text/words.js';
 import { Corrections } from '../state/corrections.js';
 import { Dialog } from '../ui/Dialog.jsx';
+import { Later } from '../ui/Later.jsx';
 import { Pictures } from '../ui/Pictures.jsx';
 import { CALLBACK, moment } from './facts.js';
 import { LabelEditor } from './LabelEditor.jsx';
 import { Stage } from './Stage.jsx';
 import './viewer.css';
+
+const loadEditor = () => import('./FactsEditor.jsx');
+const loadForm = () => loadEditor().then(({ FactsEditor }) => FactsEditor);
 
 /** @typedef {import('../types').Picture} Picture */
 /** @typedef {import('../state/viewer.js').Viewer} State */
@@ -40,7 +44,7 @@ export function Viewer({ app }) {
 
 /** Does what a key says. @param {import('../app.js').App} app @param {KeyboardEvent} event */
 function act(app, event) {
-  if (/** @type {Element} */ (event.target).closest('input, textarea, select')) return;
+  if (/** @type {Element} */ (event.target).closest('input, textarea, select, form')) return;
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   if (event.key === 'ArrowLeft') app.viewer.step(-1);
   else if (event.key === 'ArrowRight') app.viewer.step(1);
@@ -79,9 +83,21 @@ function Details({ app, corrections }) {
   const blob = viewer.blob.value;
   if (!blob) return <div class="facts"><h2 id="picture-title">Loading …</h2></div>;
   const final = blob.status === 'LABELLED' || blob.status === 'FAILED';
+  const edited = viewer.editing.value?.id === blob.id;
+  const edit = () => loadEditor().then(
+    ({ draftOf }) => { viewer.editing.value = draftOf(blob); },
+    () => app.notices.show('The form could not be loaded. Try again, or reload the page.'),
+  );
   return (
     <div class="facts">
       <h2 id="picture-title">{title(blob)}</h2>
+      {!edited && (
+        <p class="named">
+          <span>{blob.fileName ?? 'Without a name'}</span>
+          <button type="button" id="edit-facts" class="link" aria-label="Edit name and facts" onClick={edit}>Edit</button>
+        </p>
+      )}
+      <Later app={app} load={loadForm} wanted={edited} />
       {blob.failure && <p class="failed">{failureText(blob.failure)} {remedyOf(blob.failure)}</p>}
       <LabelEditor app={app} corrections={corrections} blob={blob} key={blob.id} />
       <Pictures heading="Copies of this picture" found={viewer.copies.value} />
@@ -100,7 +116,8 @@ function Details({ app, corrections }) {
 /** @param {Picture} blob @returns {[string, string | null][]} */
 function factsOf(blob) {
   return [
-    ['Name', blob.fileName],
+    ['Your id', blob.externalId],
+    ...blob.metadata.map(({ key, value }) => /** @type {[string, string]} */ ([key, value])),
     ['Status', STATUS[blob.status] ?? blob.status],
     ['Type', blob.contentType],
     ['Size', bytes(blob.sizeBytes)],
@@ -108,14 +125,13 @@ function factsOf(blob) {
     ['Uploaded', moment(blob.createdAt)],
     ['Labelled', blob.labelledAt && moment(blob.labelledAt)],
     ['Id', blob.id],
-    ['Your id', blob.externalId],
-    ...blob.metadata.map(({ key, value }) => /** @type {[string, string]} */ ([key, value])),
   ];
 }
 
+
 /** A list of names and values; those without a value are left out. @param {{rows: [string, string | null][]}} props */
 function Facts({ rows }) {
-  return <dl>{rows.filter(([, value]) => value).map(([name, value]) => [<dt key={name}>{name}</dt>, <dd key={`${name} value`}>{value}</dd>])}</dl>;
+  return <dl>{rows.filter(([, value]) => value).map(([name, value], index) => [<dt key={index}>{name}</dt>, <dd key={`${index} value`}>{value}</dd>])}</dl>;
 }
 
 /** @param {{viewer: State, callback: import('../types').Callback}} props */
