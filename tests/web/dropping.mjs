@@ -117,6 +117,7 @@ async function staysUntilDismissed(page, panel, failing) {
 
 /** All of them, although the page moves a little more before it comes to rest. */
 async function showsPicturesAfterAJump(page) {
+  await page.evaluate(() => new Promise(requestAnimationFrame)); // the library returns as it was scrolled
   await page.evaluate(() => new Promise((done) => {
     scrollTo(0, 1800);
     requestAnimationFrame(() => requestAnimationFrame(() => {
