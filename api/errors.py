@@ -196,7 +196,7 @@ def mask_error(error: GraphQLError, request_id: str | None = None) -> GraphQLErr
             message = "The text of an argument is not Unicode: it contains a lone surrogate."
             extensions = {"code": Code.BAD_USER_INPUT}
         case Unavailable() as cause:
-            log.error("store unavailable", exc_info=cause)
+            log.error("store unavailable", extra={"error": str(cause)})
             message, extensions = STORE_UNAVAILABLE, {"code": Code.SERVICE_UNAVAILABLE, **trace}
         case cause:
             log.error("unexpected error in a resolver", exc_info=cause)

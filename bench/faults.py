@@ -9,7 +9,8 @@ them, without a pause. Meanwhile one of these faults strikes, round after round:
 - kill: the service is ended by SIGKILL at a random moment, and started again,
 - detector-killed: a detector process is ended by SIGKILL,
 - detector-hung: a detector process is stopped by SIGSTOP, and must be replaced,
-- read-only: nothing can be created, renamed or deleted in the data folder for some time,
+- read-only: the data folder is mounted read-only for some time, or, where this user may not mount,
+  loses the modes for it: nothing can be created, renamed or deleted,
 - full-disk: another program fills the disk to its last byte for some time,
 - clock: the clock is set a day forward, right, an hour back, and right again.
 
@@ -21,6 +22,8 @@ Then
 - it has every label whose addition was acknowledged, and
 - it is gone if its deletion was acknowledged,
 - no request was refused with another code than the fault explains,
+- with the clock set, each webhook was signed with the time of the service's clock, sessions ended
+  by that clock, and a receiver verifies webhooks when the clock is right again,
 - `labelling verify` finds nothing.
 
 The exit status is 1 if one of them does not hold. Requests that a kill cut off may have had their
@@ -45,6 +48,7 @@ sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be ano
 import httpx
 
 from bench.load.clients import Clients, broken, upload
+from bench.load.clock_checks import ClockChecks
 from bench.load.faults import CannotStrike, Fault, opened
 from tests.support.photos import as_jpeg, photo
 from tests.support.process import ServiceProcess
@@ -53,7 +57,11 @@ from tests.support.waiting import wait_until
 
 FAULTS = ("kill", "detector-killed", "detector-hung", "read-only", "full-disk", "clock")
 CLIENTS = 3
-SMOKE_ROUNDS = {"kill": 2, "detector-hung": 0, "clock": 4}  # a hung one is replaced after a minute
+SMOKE_ROUNDS = {"kill": 2, "clock": 4}
+# A hung detector is replaced after a minute: the smoke mode waits for it beside the other faults,
+# with clients that rest.
+BESIDE = "detector-hung"
+REST = 2.0  # seconds between requests
 CHANCE = random.Random(1)  # noqa: S311  # the same moments each time
 
 
@@ -64,38 +72,62 @@ def main() -> None:
     options.add_argument("--fault", choices=FAULTS, action="append", help="one of them; may repeat")
     options.add_argument("--rounds", type=int, default=100)
     options.add_argument("--smoke", action="store_true", help="a few rounds, to test the code")
+    options.add_argument("--rest", type=float, default=0, help="seconds between requests")
     given = options.parse_args()
+    names = list(given.fault or FAULTS)
+    beside = None
+    if given.smoke and len(names) > 1 and BESIDE in names:
+        names.remove(BESIDE)
+        options_beside = ["--smoke", "--fault", BESIDE, "--rest", str(REST)]
+        beside = subprocess.Popen([sys.executable, __file__, *options_beside])
     failed = False
-    for name in given.fault or FAULTS:
+    for name in names:
         rounds = SMOKE_ROUNDS.get(name, 1) if given.smoke else given.rounds
-        if not rounds:
-            continue
         with tempfile.TemporaryDirectory() as folder:
             try:
                 with opened(name, Path(folder)) as (fault, data):
-                    for line in strikes(name, fault, data, rounds, smoke=given.smoke):
+                    clients = 1 if given.smoke else CLIENTS
+                    for line in strikes(
+                        name, fault, data, rounds, clients, given.rest, hurried=given.smoke
+                    ):
                         failed |= line.startswith("BROKEN")
                         print(line, flush=True)
             except CannotStrike as reason:
                 print(f"{name}: not run: {reason}")
+    if beside is not None:
+        failed |= beside.wait() != 0
     sys.exit(failed)
 
 
-def strikes(name: str, fault: Fault, data: Path, rounds: int, *, smoke: bool) -> Iterator[str]:
+def strikes(
+    name: str,
+    fault: Fault,
+    data: Path,
+    rounds: int,
+    number_of_clients: int,
+    rest: float,
+    *,
+    hurried: bool,
+) -> Iterator[str]:
     """Strike, and yield what was done and what was broken."""
     receiver = Receiver()
     environ: dict[str, Any] = dict(fault.environ)
     service = ServiceProcess(data, "--log-level", "error", *fault.flags, **environ).start()
-    clients = Clients(service, receiver.url, 1 if smoke else CLIENTS, fault.refusals)
+    checks = ClockChecks(fault.clock, service, receiver) if fault.clock else None
+    clients = Clients(service, receiver.url, number_of_clients, fault.refusals, rest)
     try:
         least, most = fault.seconds
         for number in range(rounds):
-            fault.strike(service, number, CHANCE.uniform(least, most / (5 if smoke else 1)))
+            fault.strike(service, number, CHANCE.uniform(least, most / (5 if hurried else 1)))
             if name != "kill":
                 recover(service)
+            if checks:
+                checks.check_session()
         wait_until(lambda: clients.done["upload"] > 0)
         clients.stop()
         found = [*clients.faults, *broken(service, receiver, clients.promises)]
+        if checks:
+            found += checks.check_at_the_end(as_jpeg(photo("rocket.jpg")) + os.urandom(8))
     finally:
         clients.stop()
         service.stop()
@@ -106,6 +138,8 @@ def strikes(name: str, fault: Fault, data: Path, rounds: int, *, smoke: bool) ->
     yield f"{name}: {rounds} rounds, {done}"
     for code, message in sorted(clients.refused.items()):
         yield f"  refused with {code}: {message}"
+    if checks:
+        yield f"  {checks.webhooks} timestamps of webhooks and {checks.sessions} sessions checked"
     yield f"  {verified.stdout.strip()}"
     if verified.returncode:
         yield f"BROKEN labelling verify: {verified.stderr.strip()}"

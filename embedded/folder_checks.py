@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from core.backends.sqlite_migrations import COPY_SUFFIX
-from core.storage.disk_reserve import unwritable_folders
+from core.storage.disk_reserve import READ_ONLY, is_read_only, unwritable_folders
 from embedded.data_folder import DATABASE
 from embedded.data_lock import server_of_deleted
 from embedded.findings import Finding, ok, problem, warning
@@ -28,6 +28,12 @@ def check_folder(data: Path) -> Finding:
         return problem("data folder", f"{where} is not a folder: name another with --data.")
     files = [path.name for path in data.glob(f"{DATABASE}*") if not os.access(path, os.W_OK)]
     unusable = [*unwritable_folders(data), *files]
+    read_only = [name for name in unusable if is_read_only(data / name)]
+    if read_only:
+        return problem(
+            "data folder",
+            f"{', '.join(read_only)} in {where} can't be written: {READ_ONLY}.",
+        )
     if unusable:
         return problem(
             "data folder",

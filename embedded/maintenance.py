@@ -24,10 +24,9 @@ class Maintenance:
     """One round of maintenance at each call.
 
     `sweep` is the notifier, which takes EventBridge's scheduled event. `delete_due` deletes the
-    blobs whose time has come. An upload whose bytes have
-    not arrived after `upload_life` expires. `keep_reserve` sets disk space aside again,
-    `trim_audit` deletes audit records whose retention is over, and `check_store` writes to the
-    database, so that readiness knows without writing.
+    blobs whose time has come. An upload whose bytes have not arrived after `upload_life` expires.
+    `keep_reserve` sets disk space aside again, `trim_audit` deletes audit records whose retention
+    is over, and `check_store` writes to the database, so that readiness knows without writing.
     """
 
     def __init__(

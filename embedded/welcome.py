@@ -25,6 +25,7 @@ def welcome(
         reach = "anywhere, this machine and private networks too; --private-callbacks no forbids it"
     else:
         reach = "to public addresses only" + ("" if rules.http else ", by https")
+        reach += "; --private-callbacks yes allows this machine and private networks"
     key = "" if keyless else " -H 'Authorization: Bearer YOUR_KEY'"
     return textwrap.dedent(f"""
         {READY}.

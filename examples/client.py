@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 from gql import Client, gql
-from gql.transport.exceptions import TransportConnectionFailed
+from gql.transport.exceptions import TransportConnectionFailed, TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
 
@@ -87,5 +87,9 @@ if __name__ == "__main__":
     try:
         for found in asyncio.run(label(given.picture.read_bytes(), kind, given.url, given.key)):
             print(f"{found['confidence']:5.1f}%  {found['name']}")
+    except TransportConnectionFailed:
+        sys.exit(f"{given.url} does not answer. Start the service, or name another with --url.")
+    except TransportQueryError as failure:  # for example, the key is wrong
+        sys.exit(failure.errors[0]["message"])
     except RuntimeError as failure:
         sys.exit(str(failure))

@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from core.backends.encryption import read_keys
@@ -28,14 +29,17 @@ from core.runtime.trace_settings import endpoint_setting, webhook_setting
 from notifier.attempt_trace import trace_attempts
 from notifier.delivery import Deliverer
 from notifier.handler import Notifier
-from notifier.http.client import WebhookClient
+from notifier.http.client import WebhookClient, trusting
 from notifier.subscription_publisher import SubscriptionPublisher
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
 
 # A lease outlasts its attempt by this, which leaves time for the calls before and after it.
 _LEASE_MARGIN: Final = timedelta(seconds=10)
+# Certificates of further authorities, from `scripts/package --authority FILE`.
+AUTHORITY: Final = Path(__file__).resolve().parents[1] / "authority.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def build_notifier() -> Notifier:
     deliverer = Deliverer(
         deliveries,
         DynamoOwnerRepository(table, new_secret, read_keys(settings.encryption_keys)),
-        WebhookClient(deadline=settings.webhook_timeout, rules=rules),
+        WebhookClient(deadline=settings.webhook_timeout, rules=rules, tls=tls_settings(AUTHORITY)),
         utc_now,
         random.SystemRandom(),
         lease_duration=timedelta(seconds=settings.webhook_timeout) + _LEASE_MARGIN,
@@ -98,6 +102,14 @@ def build_notifier() -> Notifier:
         SqsQueue(sqs, settings.aside_url),
         build_publisher(settings),
     )
+
+
+def tls_settings(authority: Path) -> ssl.SSLContext:
+    """Return the TLS settings of webhooks, which trust the authorities of a file, if it is there.
+
+    Raises OSError (or its ssl.SSLError) where it can't be read.
+    """
+    return trusting(str(authority) if authority.is_file() else None)
 
 
 def build_publisher(settings: Settings) -> SubscriptionPublisher | None:

@@ -1,4 +1,4 @@
-"""Write the generated tables of docs/api.md: `python -m scripts.api_tables`."""
+"""Write the generated tables of docs/api.md and docs/rest.md: `python -m scripts.api_tables`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from core.domain.pagination import MAX_PAGE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-GUIDE: Final = Path(__file__).parents[1] / "docs" / "api.md"
+DOCS: Final = Path(__file__).parents[1] / "docs"
+GUIDE: Final = DOCS / "api.md"
+REST: Final = DOCS / "rest.md"
 
 MEANING: Final[dict[Code, str]] = {
     Code.GRAPHQL_PARSE_FAILED: "The document is not GraphQL.",
@@ -49,20 +51,23 @@ MEANING: Final[dict[Code, str]] = {
 }
 
 
-def tables() -> dict[str, str]:
-    """Return each table by the name of its markers."""
+def tables() -> dict[Path, dict[str, str]]:
+    """Return the tables of each page by the names of their markers."""
     return {
-        "scopes": _scopes(),
-        "limits": _limits(),
-        "failures": _failures(),
-        "codes": _codes(),
-        "problems": _problems(),
+        GUIDE: {
+            "scopes": _scopes(),
+            "limits": _limits(),
+            "failures": _failures(),
+            "codes": _codes(),
+        },
+        REST: {"problems": _problems()},
     }
 
 
-def placed(guide: str) -> str:
-    """Return the guide with every table between its markers."""
-    for name, rows in tables().items():
+def placed(page: Path) -> str:
+    """Return a page with every table between its markers."""
+    guide = page.read_text()
+    for name, rows in tables()[page].items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
         guide, times = re.subn(
             f"{begin}.*?{end}", partial(_text, f"{begin}{rows}{end}"), guide, flags=re.DOTALL
@@ -177,4 +182,5 @@ def _shown(cell: object) -> str:
 
 
 if __name__ == "__main__":
-    GUIDE.write_text(placed(GUIDE.read_text()))
+    for each in tables():
+        each.write_text(placed(each))

@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -35,6 +36,8 @@ BUDGETS: Final = {"api": 12_200_000, "labeller": 35_000_000, "notifier": 5_000_0
 TRACES: Final = "traces"  # the set of packages that --traces adds
 TRACES_BUDGET: Final = 2_500_000
 DEPLOYED: Final = "aarch64"
+TRUSTING: Final = "notifier"  # the function that has the authorities of --authority
+AUTHORITY: Final = "authority.pem"  # in its zip, where notifier/lambda_handler.py finds it
 STAGE: Final = "dev"  # the template's own, as the region is
 REGION: Final = "eu-central-1"
 SHARED: Final = "core"
@@ -116,7 +119,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def make(function: str) -> Path:
         sets = [function, *([TRACES] if options.traces else ())]
         wheels = merged(fetch(locked(each), target, options.wheels) for each in sets)
-        return build(function, found[function], wheels, compiler, options.into)
+        authority = options.authority if function == TRUSTING else None
+        return build(function, found[function], wheels, compiler, options.into, authority)
 
     options.into.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as threads:
@@ -164,12 +168,23 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--traces", action="store_true", help="add OpenTelemetry's SDK, which otlpEndpoint needs"
     )
+    parser.add_argument(
+        "--authority",
+        type=Path,
+        metavar="FILE",
+        help="certificates (PEM) of authorities that webhooks trust besides the public ones",
+    )
     parser.add_argument("--no-pyc", action="store_true", help="leave .pyc files out")
     options = parser.parse_args(arguments)
     options.functions = options.functions or list(BUDGETS)
     for function in options.functions:
         if function not in BUDGETS:
             parser.error(f"there is no function {function}: choose of {', '.join(BUDGETS)}")
+    if options.authority is not None:
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(options.authority)
+        except OSError as exc:
+            parser.error(f"--authority {options.authority}: {exc}: name a file of certificates")
     for given in options.param:
         if "=" not in given:
             parser.error(f"--param {given}: give a name and a value, as in --param logLevel=debug")
@@ -198,8 +213,9 @@ def build(
     wheels: Iterable[Path],
     compiler: str | None,
     into: Path,
+    authority: Path | None = None,
 ) -> Path:
-    """Build one function's zip of our `files` and its locked wheels."""
+    """Build one function's zip of our `files`, its locked wheels and a file of authorities."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Path(folder)
         for wheel in wheels:
@@ -208,6 +224,8 @@ def build(
             place = stage / source.relative_to(ROOT)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
+        if authority is not None:
+            shutil.copyfile(authority, stage / AUTHORITY)
         # A process of its own, because this program also runs where `scripts` is not a package.
         writer = [sys.executable, "-m", "scripts.build_version", "--into", str(stage)]
         subprocess.run(writer, cwd=ROOT, check=True)

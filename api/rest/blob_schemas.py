@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.graphql.metadata import EXTERNAL_ID, FILE_NAME, METADATA
-from api.rest.schemas import hide_default
+from api.rest.schemas import Timestamp, hide_default
 from core.domain import blob as domain
 from core.domain.blob import BlobStatus, FailureCode, ImageType
 
@@ -115,6 +115,11 @@ class Blob(BaseModel):
     metadata: dict[str, str] = Field(
         description="Your own facts about the image.", examples=[{"album": "Holidays 2026"}]
     )
+    deletes_at: Timestamp | None = Field(
+        description="When it will be deleted, unless GraphQL's restoreBlobs restores it before: "
+        "meanwhile no list has it. Null: it is not to be deleted.",
+        examples=[None],
+    )
 
     @classmethod
     def of(cls, blob: domain.Blob) -> Self:
@@ -132,4 +137,5 @@ class Blob(BaseModel):
             file_name=blob.facts.file_name,
             external_id=blob.facts.external_id,
             metadata=dict(blob.facts.metadata),
+            deletes_at=blob.deletes_at,
         )

@@ -123,10 +123,11 @@ def _of_framework(scope: Scope, error: HTTPException) -> ProblemResponse:
 
 def _of_service(scope: Scope, error: Exception) -> ProblemResponse:
     request_id = request_id_of(scope)
-    log.error("request failed", exc_info=error, extra={"request_id": request_id})
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable):  # no bug of ours: its message is all there is to know
+        log.error("store unavailable", extra={"request_id": request_id, "error": str(error)})
         code, detail = Code.SERVICE_UNAVAILABLE, STORE_UNAVAILABLE
     else:
+        log.error("request failed", exc_info=error, extra={"request_id": request_id})
         code, detail = Code.INTERNAL_SERVER_ERROR, MASKED
     return problem_response(scope, code, detail, request_id=request_id)
 

@@ -38,7 +38,7 @@ KEYED: Final = (
 SECURITY: Final[dict[str, Any]] = {"security": [{"key": []}]}
 KNOWN: Final[tuple[type[Problem], ...]] = (Problem, *PROBLEMS)
 _REF: Final = "#/components/schemas/{model}"
-_KEY: Final = {
+KEY: Final = {
     "type": "http",
     "scheme": "bearer",
     "description": "An API key, made by `labelling keys create`, or a token of the operator's "
@@ -158,18 +158,22 @@ def document_of(app: FastAPI) -> dict[str, Any]:
             servers=app.servers,
             tags=app.openapi_tags,
         )
-        _, problems = models_json_schema(
-            [(kind, "serialization") for kind in KNOWN], ref_template=_REF
-        )
         _, requests = models_json_schema([(NewBlob, "validation")], ref_template=_REF)
         _drop_validation_errors(made)
-        found = made["components"]["schemas"] | problems["$defs"] | requests["$defs"]
+        found = made["components"]["schemas"] | problem_schemas() | requests["$defs"]
         made["components"] = {
             "schemas": dict(sorted(found.items())),
-            "securitySchemes": {"key": _KEY},
+            "securitySchemes": {"key": KEY},
         }
         app.openapi_schema = made
     return app.openapi_schema
+
+
+def problem_schemas() -> dict[str, Any]:
+    """Return the schemas of all kinds of problems, by name."""
+    _, found = models_json_schema([(kind, "serialization") for kind in KNOWN], ref_template=_REF)
+    problems: dict[str, Any] = found["$defs"]
+    return problems
 
 
 def _drop_validation_errors(document: dict[str, Any]) -> None:

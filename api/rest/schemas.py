@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
+
+from core.domain.clock import to_text
+
+_TIMESTAMP: Final = {"type": "string", "format": "date-time"}
+# As everywhere else: RFC 3339, UTC, with milliseconds.
+Timestamp = Annotated[
+    datetime, PlainSerializer(to_text, return_type=str), WithJsonSchema(_TIMESTAMP)
+]
 
 
 def hide_default(schema: dict[str, Any]) -> None:

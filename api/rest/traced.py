@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from api.rest.response_status import NoteStatus
 from core.runtime.tracing import TRACEPARENT, Kind, no_tracer
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from core.runtime.tracing import Tracer
 
@@ -30,14 +31,7 @@ class TraceRequests:
         if scope["type"] != "http" or not scope["path"].startswith(_PATHS):
             await self._app(scope, receive, send)
             return
-        status = 0
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        noting = NoteStatus(send)
         method = scope["method"]
         with self._tracer.span(method, Kind.SERVER, parent=_parent(scope)) as span:
             span.set({"http.request.method": method, "url.path": scope["path"]})
@@ -49,12 +43,12 @@ class TraceRequests:
             span.set(
                 {
                     "http.route": route,
-                    "http.response.status_code": status or None,
+                    "http.response.status_code": noting.status or None,
                     "graphql.operation": operation,
                 }
             )
-            if status >= _FAULT:
-                span.fail(f"status {status}")
+            if noting.status >= _FAULT:
+                span.fail(f"status {noting.status}")
 
 
 def traced(app: ASGIApp, tracer: Tracer) -> ASGIApp:

@@ -22,6 +22,7 @@ from core.domain.errors import (
     Unavailable,
     VersionConflict,
 )
+from core.repositories.label_saves import apply_policy
 from core.runtime.logging import log_context
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ async def restore_many(
     """
 
     async def restore(blob_id: str) -> Blob:
-        call = partial(_set, services, owner, blob_id, None)
+        call = partial(_restore, services, owner, blob_id)
         return await services.write(_on_any_disk, services, call)
 
     return await for_each(blob_ids, restore)
@@ -128,6 +129,13 @@ def _set(services: Services, owner: str, blob_id: str, delay: timedelta | None) 
             )
             return changed
     raise _too_many_changes(blob_id)
+
+
+def _restore(services: Services, owner: str, blob_id: str) -> Blob:
+    blob = _set(services, owner, blob_id, None)
+    # A run that applies the owner's policy to all blobs misses one that returns to a place behind
+    # it. A repeated call finishes one that was interrupted here.
+    return apply_policy(services.blobs, blob.id, services.clock) or blob
 
 
 def _delete_after(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ CLOCK_LIBRARY = "libfaketime.so.1"
 STEPS = (timedelta(days=1), timedelta(0), timedelta(hours=-1), timedelta(0))  # from the real time
 FOLDERS = (".incoming", "originals", "originals/*", "derived")  # in a data folder
 DISK = 160  # MB
+RECENT = 30  # seconds in which a webhook that was signed arrives
 
 
 class CannotStrike(Exception):
@@ -45,6 +48,7 @@ class Fault:
     refusals: frozenset[str] = frozenset()
     flags: tuple[str, ...] = ()
     environ: dict[str, str] = field(default_factory=dict)
+    clock: Clock | None = None
 
 
 @contextmanager
@@ -59,10 +63,13 @@ def opened(name: str, root: Path) -> Iterator[tuple[Fault, Path]]:
         case "detector-hung":
             yield Fault(detector_hung), data
         case "read-only":
-            forget_privilege()
             # The second one: of a deletion, whose file stays.
             refusals = frozenset({"ServiceUnavailable", "SERVICE_UNAVAILABLE"})
-            yield Fault(read_only, refusals=refusals), data
+            if may_mount(root):
+                yield Fault(mounted_read_only, refusals=refusals), data
+            else:
+                forget_privilege()
+                yield Fault(forbidden, refusals=refusals), data
         case "full-disk":
             with small_disk(data, DISK) as is_mounted:
                 if not is_mounted:
@@ -75,7 +82,7 @@ def opened(name: str, root: Path) -> Iterator[tuple[Fault, Path]]:
         case _:
             clock = Clock(root / "clock")
             refusals = frozenset({"AccessDenied"})  # the URL expired
-            yield Fault(clock.strike, refusals=refusals, environ=clock.environ), data
+            yield Fault(clock.strike, refusals=refusals, environ=clock.environ, clock=clock), data
 
 
 def killed(service: ServiceProcess, number: int, seconds: float) -> None:  # noqa: ARG001
@@ -101,7 +108,40 @@ def detector_hung(service: ServiceProcess, number: int, seconds: float) -> None:
     wait_until(lambda: process not in detectors(service))
 
 
-def read_only(service: ServiceProcess, number: int, seconds: float) -> None:  # noqa: ARG001
+def mounted_read_only(service: ServiceProcess, number: int, seconds: float) -> None:  # noqa: ARG001
+    """Mount the data folder read-only over itself; files that are open stay writable."""
+    data, aside = str(service.data), service.data.with_name("aside")
+    aside.mkdir(exist_ok=True)
+    # Made aside, because a mount becomes read-only only while no file in it is being written.
+    subprocess.run(["mount", "--bind", data, aside], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", aside], check=True)
+        subprocess.run(["mount", "--bind", aside, data], check=True)
+        try:
+            wait_until(lambda: readiness(service) == 503)
+            time.sleep(seconds)
+        finally:
+            subprocess.run(["umount", "--lazy", data], check=True)
+    finally:
+        subprocess.run(["umount", "--lazy", aside], check=True)
+
+
+def may_mount(root: Path) -> bool:
+    """Tell whether this user may mount a folder read-only over itself."""
+    folder = str(root)
+    if shutil.which("mount") is None:
+        return False
+    if subprocess.run(
+        ["mount", "--bind", folder, folder], check=False, capture_output=True
+    ).returncode:
+        return False
+    remount = ["mount", "-o", "remount,bind,ro", folder]
+    is_read_only = subprocess.run(remount, check=False, capture_output=True).returncode == 0
+    subprocess.run(["umount", "--lazy", folder], check=True)
+    return is_read_only
+
+
+def forbidden(service: ServiceProcess, number: int, seconds: float) -> None:  # noqa: ARG001
     """Take the right to create, rename and delete files in all folders of the data folder."""
     data = service.data
     folders = [data, *(each for pattern in FOLDERS for each in data.glob(pattern))]
@@ -133,6 +173,7 @@ class Clock:
         if not found:
             raise CannotStrike(f"{CLOCK_LIBRARY} is not installed (Debian: libfaketime)")
         self._file = file
+        self._history: list[tuple[float, float]] = []  # when a step was made, in seconds, and it
         self.environ = {
             "LD_PRELOAD": str(found[0]),
             "FAKETIME_TIMESTAMP_FILE": str(file),
@@ -147,10 +188,24 @@ class Clock:
         self._set(STEPS[number % len(STEPS)])
         time.sleep(seconds)
 
+    @property
+    def step(self) -> float:
+        """How far the clock is from the real time now, in seconds."""
+        return self._history[-1][1]
+
+    def times(self) -> Iterator[float]:
+        """Yield what the clock may have shown in the last half minute: now, by each step then."""
+        now = time.time()
+        for number, (_, step) in enumerate(self._history):
+            is_last = number == len(self._history) - 1
+            if is_last or self._history[number + 1][0] > now - RECENT:
+                yield now + step
+
     def _set(self, step: timedelta) -> None:
         new = self._file.with_suffix(".new")
         new.write_text(f"{step.total_seconds():+.0f}\n")
         new.replace(self._file)
+        self._history.append((time.time(), step.total_seconds()))
 
 
 def readiness(service: ServiceProcess) -> int:

@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 # SQLite's log to grow to its usual size of 1,000 pages.
 BALLAST_BYTES: Final = 8_000_000
 BALLAST: Final = "reserve"
+READ_ONLY: Final = (
+    "the file system is mounted read-only; look for disk errors in the kernel's log (dmesg), then "
+    "mount it to be written"
+)
+OTHER_USERS: Final = "give them to the service's user"
 
 
 def free_bytes(folder: Path) -> int:
@@ -32,6 +37,11 @@ def unwritable_folders(root: Path) -> list[str]:
     """Return which folders for images below `root`, or itself, this process can't write."""
     folders = (root, root / ".incoming", root / "originals", root / "derived")
     return [str(each) for each in folders if each.exists() and not os.access(each, os.W_OK)]
+
+
+def is_read_only(path: Path | str) -> bool:
+    """Tell whether the file system of a file or folder is mounted read-only."""
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 class DiskReserve:
@@ -89,7 +99,8 @@ class DiskReserve:
         if not self._root.is_dir():
             return f"{self._root} was deleted or unmounted: bring it back, and restart the service"
         if unwritable := unwritable_folders(self._root):
-            return f"{', '.join(unwritable)} can't be written: give them to the service's user"
+            remedy = READ_ONLY if any(map(is_read_only, unwritable)) else OTHER_USERS
+            return f"{', '.join(unwritable)} can't be written: {remedy}"
         try:
             self.check(0)
         except StorageFull:

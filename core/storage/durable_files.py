@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_REMEDIES: Final = {
+    errno.EROFS: ". Its file system is mounted read-only: look for disk errors in the kernel's "
+    "log, then mount it to be written",
+    errno.EACCES: ". Give the data folder and all in it to the service's user",
+    errno.EPERM: ". Give the data folder and all in it to the service's user",
+}
 
 
 class IncomingFile:
@@ -114,4 +120,5 @@ def translated(key: str) -> Iterator[None]:
     except OSError as exc:
         if exc.errno in _FULL:
             raise StorageFull(f"There is no space left for the file of {key}: {exc}") from exc
-        raise Unavailable(f"The file of {key} can't be read or written: {exc}") from exc
+        remedy = _REMEDIES.get(exc.errno or 0, "")
+        raise Unavailable(f"The file of {key} can't be read or written: {exc}{remedy}") from exc

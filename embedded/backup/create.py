@@ -21,11 +21,13 @@ from embedded.backup.manifest import (
     DATABASE,
     LISTING,
     MANIFEST,
+    BackupDamaged,
     Manifest,
     Original,
     Part,
     backup_name,
     backups_in,
+    by_age,
     dump_manifest,
     dump_original,
     file_name,
@@ -34,7 +36,7 @@ from embedded.backup.manifest import (
     unused,
 )
 from embedded.backup.ownership import claim, data_id
-from embedded.backup.read import digest_of, read_listing
+from embedded.backup.read import digest_of, read_listing, read_numbers
 from embedded.migrations import MIGRATIONS
 from embedded.originals import open_storage
 from embedded.version import running_version
@@ -69,7 +71,10 @@ class Outcome:
     """What a backup has done. `copied` counts the pictures that the target did not have yet.
 
     `missing` are the keys of pictures whose bytes are lost, `damaged` those whose bytes are not the
-    ones that were uploaded: the backup has the rest. `deleted` are older backups.
+    ones that were uploaded: the backup has the rest. `deleted` are older backups. `later_dated` are
+    older backups with a later time in their names, because a clock was wrong. `unreadable` are kept
+    ones whose lists of pictures are damaged: no picture is deleted from the target meanwhile.
+    `prune_error` tells why surplus backups could not be deleted.
     """
 
     name: str
@@ -79,6 +84,9 @@ class Outcome:
     missing: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
+    later_dated: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    prune_error: str | None = None
 
     @property
     def lacking(self) -> int:
@@ -133,7 +141,10 @@ class BackupMaker:
             at = self._clock()
             present = dict(target.sizes())
             claim(target, present, data_id(self._stores.database), work)
-            outcome = Outcome(backup_name(at, backups_in(present)))
+            before = backups_in(present)
+            numbers = read_numbers(target, [each for each in before if before[each]], work)
+            outcome = Outcome(backup_name(at, before))
+            outcome.later_dated = [each for each in numbers if each > outcome.name]
             self._stores.database.copy_to(work / DATABASE)
             with closing(Database(work / DATABASE, MIGRATIONS)) as copy:
                 self._copy_originals(copy, target, present, work / LISTING, outcome, show)
@@ -147,12 +158,17 @@ class BackupMaker:
                 original_bytes=outcome.original_bytes,
                 missing=tuple(outcome.missing),
                 damaged=tuple(outcome.damaged),
+                number=max([0, *numbers.values()]) + 1,
             )
             (work / MANIFEST).write_bytes(dump_manifest(manifest))
             stored = [file_name(outcome.name, name) for name in (LISTING, DATABASE, MANIFEST)]
             for name in stored:  # the manifest makes it whole
                 target.put(name, work / PurePosixPath(name).name)
-            outcome.deleted = prune(target, [*present, *stored], keep, work)
+            names = [*present, *stored]
+            try:
+                outcome.deleted, outcome.unreadable = prune(target, names, keep, work)
+            except LabellingError as exc:  # this backup is whole: another one would not help
+                outcome.prune_error = str(exc)
         return outcome
 
     def _require_wanted(self) -> None:
@@ -251,24 +267,30 @@ def recorded_digest(blob: Blob) -> str | None:
     return base64.b64decode(blob.sha256).hex() if blob.sha256 else None
 
 
-def prune(target: BackupTarget, names: Sequence[str], keep: int | None, work: Path) -> list[str]:
+def prune(
+    target: BackupTarget, names: Sequence[str], keep: int | None, work: Path
+) -> tuple[list[str], list[str]]:
     """Delete all but the newest whole backups, and the pictures that the others do not need.
 
-    Return the whole backups that were deleted. `names` are those in the target; pictures that were
-    stored just now may be left out, because a whole backup needs them. `work` is a folder for
-    copies of listings.
+    Return the whole backups that were deleted, and the kept ones whose pictures can't be known:
+    then no picture is deleted. `names` are those in the target; pictures that were stored just now
+    may be left out, because a whole backup needs them. `work` is a folder for copies of manifests
+    and listings.
     """
     backups = backups_in(names)
-    deleted = surplus(backups, keep)
-    used = {
-        original.name
-        for backup in backups.keys() - set(deleted)
-        for original in read_listing(target, backup, work)
-    }
+    whole = by_age(read_numbers(target, [each for each in backups if backups[each]], work))
+    deleted = surplus(backups, whole, keep)
+    used: set[str] = set()
+    unreadable = []
+    for backup in sorted(backups.keys() - set(deleted)):
+        try:
+            used.update(original.name for original in read_listing(target, backup, work))
+        except (BackupDamaged, ObjectNotFound):
+            unreadable.append(backup)
     for backup in deleted:
         files = [name for name in names if name.startswith(file_name(backup, ""))]
         for name in sorted(files, key=lambda name: not name.endswith(MANIFEST)):
             target.delete(name)
-    for name in unused(names, used):
+    for name in unused(names, used) if not unreadable else ():
         target.delete(name)
-    return [backup for backup in deleted if backups[backup]]
+    return [backup for backup in deleted if backups[backup]], unreadable

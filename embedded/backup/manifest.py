@@ -8,7 +8,8 @@ A target holds any number of backups. They share the pictures, which have their 
     backups/<time>/manifest.json                the digests of the two; written last
     data-folder                                 the id of the data folder that they are of
 
-A backup without its manifest is not whole.
+A backup without its manifest is not whole. Its name is the time of a clock that may have been
+wrong: the number in its manifest tells which one is newer.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from typing import TYPE_CHECKING, Final
 from core.domain.errors import LabellingError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 DATABASE: Final = "labelling.sqlite"
 LISTING: Final = "originals.tsv"
 MANIFEST: Final = "manifest.json"
@@ -43,6 +44,10 @@ class BackupDamaged(LabellingError):
     """A backup, or a part of it, is not what its manifest says."""
 
 
+class LaterFormat(BackupDamaged):
+    """A later version of the program made a backup."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A file of a backup: its SHA-256 in hexadecimal digits, and its size in bytes."""
@@ -56,7 +61,8 @@ class Manifest:
     """The parts of one backup. `originals` and `original_bytes` count the pictures that it has.
 
     The database names more: the keys in `missing`, of pictures whose bytes were lost before. Those
-    in `damaged` are in the backup, but with other bytes than were uploaded.
+    in `damaged` are in the backup, but with other bytes than were uploaded. `number` counts the
+    backups of a target from 1; 0 where an earlier version did not number them.
     """
 
     created_at: str
@@ -67,6 +73,7 @@ class Manifest:
     original_bytes: int
     missing: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
+    number: int = 0
     format: int = FORMAT
 
     @property
@@ -119,7 +126,7 @@ def file_name(backup: str, file: str) -> str:
 
 
 def backups_in(names: Iterable[str]) -> dict[str, bool]:
-    """Return the backups that these names belong to, oldest first, and whether each is whole."""
+    """Return the backups that these names belong to, by name, and whether each is whole."""
     found: dict[str, bool] = {}
     for name in names:
         if match := _NAME.match(name):
@@ -128,13 +135,17 @@ def backups_in(names: Iterable[str]) -> dict[str, bool]:
     return dict(sorted(found.items()))
 
 
-def surplus(backups: dict[str, bool], keep: int | None) -> list[str]:
+def by_age(numbers: Mapping[str, int]) -> list[str]:
+    """Return backups, oldest first, by their numbers; those with equal numbers by their names."""
+    return sorted(numbers, key=lambda backup: (numbers[backup], backup))
+
+
+def surplus(backups: Iterable[str], oldest_first: Sequence[str], keep: int | None) -> list[str]:
     """Return the backups to delete: those not whole, and all but the newest `keep` whole ones.
 
-    Without `keep`, every whole one stays.
+    `oldest_first` are the whole ones. Without `keep`, each of them stays.
     """
-    whole = [backup for backup, complete in backups.items() if complete]
-    kept = set(whole if keep is None else whole[-keep:])
+    kept = set(oldest_first if keep is None else oldest_first[-keep:])
     return [backup for backup in backups if backup not in kept]
 
 
@@ -153,7 +164,7 @@ def load_manifest(content: bytes) -> Manifest:
     try:
         read = json.loads(content)
         if read["format"] > FORMAT:
-            raise BackupDamaged(
+            raise LaterFormat(
                 f"The backup has format {read['format']}, but this program reads {FORMAT}: update "
                 "the program."
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from core.domain.errors import LabellingError, ObjectNotFound
 from embedded.backup.manifest import (
@@ -11,36 +11,61 @@ from embedded.backup.manifest import (
     LISTING,
     MANIFEST,
     BackupDamaged,
+    LaterFormat,
     Part,
     backups_in,
+    by_age,
     file_name,
     load_manifest,
     load_original,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from embedded.backup.manifest import Manifest, Original
     from embedded.backup.targets import BackupTarget
+
+UNREADABLE: Final = -1  # older than each backup that can be restored
 
 
 class NoBackup(LabellingError):
     """The target has no whole backup, or not the one that was named."""
 
 
-def choose_backup(target: BackupTarget, name: str | None) -> str:
-    """Return the name of a whole backup: the named one, or the newest. Raises NoBackup."""
+def choose_backup(target: BackupTarget, name: str | None, work: Path) -> str:
+    """Return the name of a whole backup: the named one, or the newest.
+
+    `work` is a folder for copies of manifests. Where the one with the latest name can't be read,
+    it may be the newest, and it is returned. Raises NoBackup.
+    """
     backups = backups_in(found for found, _ in target.sizes())
     whole = [backup for backup, complete in backups.items() if complete]
     if name is None and whole:
-        return whole[-1]
+        numbers = read_numbers(target, whole, work)
+        return by_age(numbers)[-1] if numbers[whole[-1]] != UNREADABLE else whole[-1]
     if name in whole:
         return str(name)
     if whole:
         raise NoBackup(f"The target has no backup {name}. It has {', '.join(whole)}.")
     raise NoBackup("The target has no whole backup. Make one with 'labelling backup TARGET'.")
+
+
+def read_numbers(target: BackupTarget, whole: Iterable[str], work: Path) -> dict[str, int]:
+    """Return the numbers of whole backups, UNREADABLE for one whose manifest is damaged.
+
+    Raises Unavailable, or LaterFormat: a later program's backup may be the newest.
+    """
+    numbers = {}
+    for backup in whole:
+        try:
+            numbers[backup] = read_manifest(target, backup, work).number
+        except LaterFormat:
+            raise
+        except (BackupDamaged, ObjectNotFound):
+            numbers[backup] = UNREADABLE
+    return numbers
 
 
 def read_manifest(target: BackupTarget, backup: str, work: Path) -> Manifest:

@@ -69,7 +69,8 @@ def restore(
     data = data.absolute()
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise FolderInUse(f"{data} is not empty: name a folder that does not exist.")
-    chosen = choose_backup(target, backup)
+    with tempfile.TemporaryDirectory() as manifests:
+        chosen = choose_backup(target, backup, Path(manifests))
     work = data.with_name(data.name + UNFINISHED)
     manifest = _start(target, chosen, work)
     get_database(target, chosen, manifest, work / DATABASE)
@@ -118,7 +119,7 @@ def verify_backup(
     """Read every byte of a backup, the newest if none is named. Raises as `restore`."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        chosen = choose_backup(target, backup)
+        chosen = choose_backup(target, backup, work)
         manifest = read_manifest(target, chosen, work)
         get_database(target, chosen, manifest, work / DATABASE)
 

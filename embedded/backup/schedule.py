@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 60.0
+UNREADABLE: Final = "older backups can't be read, so that no picture is deleted from the target"
 THREADS: Final = 2  # leave the processors to requests
 _LAST: Final = "backup_at"  # the database remembers when the last whole one began
 _LACKING: Final = "backup_lacking"  # and how many pictures' bytes it lacks
@@ -95,6 +96,15 @@ class BackupSchedule:
                 "deleted": made.deleted,
             },
         )
+        if made.later_dated:
+            log.warning(
+                "older backups have later dates: a clock was wrong, or is now",
+                extra={"backup": made.name, "later_dated": made.later_dated},
+            )
+        if made.prune_error:
+            log.error("older backups not deleted", extra={"error": made.prune_error})
+        if made.unreadable:
+            log.error(UNREADABLE, extra={"backup": made.name, "unreadable": made.unreadable})
         for key in (*made.missing, *made.damaged):
             log.error("original missing or damaged", extra={"key": key})
 

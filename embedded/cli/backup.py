@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,6 +16,15 @@ from embedded.client.progress import progress, say
 
 if TYPE_CHECKING:
     from embedded.settings import Settings
+
+LATER_DATED: Final = (
+    "has a later date, but is older: a clock was wrong, or is now. The numbers in the manifests "
+    "decide which backups are kept"
+)
+UNREADABLE: Final = (
+    "is damaged, so that its pictures are not known: no picture is deleted from the target until a "
+    "newer backup takes its place"
+)
 
 
 @click.command()
@@ -34,8 +43,8 @@ def backup(settings: Settings, target: str, keep: int | None) -> int:
 
     TARGET is a folder, or s3://BUCKET/PREFIX, with ?endpoint=URL for a store that is not Amazon's.
     Only pictures that it lacks are copied. It must not have the backups of another data folder, nor
-    be inside the data folder. The exit status is 1 if bytes of a picture are missing or damaged;
-    the backup has everything else.
+    be inside the data folder. The exit status is 1 if bytes of a picture are missing or damaged,
+    and the backup has everything else; or if older backups are damaged, or could not be deleted.
     """
     require_apart(target, settings.data)
     with opened_stores(settings) as stores, progress("Backing up", None) as (show, _):
@@ -47,6 +56,12 @@ def backup(settings: Settings, target: str, keep: int | None) -> int:
     for key in made.damaged:
         say(f"{key}: its bytes are not those that were uploaded.")
     click.echo(f"Backup {made.name} has {made.originals} pictures, {made.copied} of them new.")
+    for name in made.later_dated:
+        say(f"Backup {name} {LATER_DATED}.")
+    for name in made.unreadable:
+        say(f"Backup {name} {UNREADABLE}.")
     if made.deleted:
         click.echo(f"Deleted the older backups {', '.join(made.deleted)}.")
-    return 1 if made.missing or made.damaged else 0
+    if made.prune_error:
+        say(f"Older backups were not deleted: {made.prune_error}")
+    return 1 if made.lacking or made.unreadable or made.prune_error else 0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedded.backup.manifest import backups_in
-from embedded.backup.read import read_manifest
+from embedded.backup.manifest import backups_in, by_age
+from embedded.backup.read import read_manifest, read_numbers
 from embedded.cli.backup_target import existing_target
 from embedded.cli.client_options import check_settings
 from embedded.cli.lists import json_option, print_list
@@ -27,22 +27,25 @@ if TYPE_CHECKING:
 def backups(target: str, *, as_json: bool) -> None:
     """List the backups in TARGET, oldest first.
 
-    INCOMPLETE is one that lacks pictures, because their bytes were lost or damaged before. In JSON,
-    `missing` and `damaged` are null where an earlier version did not record them.
+    The number of each decides the order, not its date. INCOMPLETE is one that lacks pictures,
+    because their bytes were lost or damaged before. In JSON, `number`, `missing` and `damaged` are
+    null where an earlier version did not record them.
     """
     source = existing_target(target)
 
     def found() -> Iterator[tuple[str, Manifest]]:
         with tempfile.TemporaryDirectory() as work:
-            for name, whole in backups_in(name for name, _ in source.sizes()).items():
-                if whole:
-                    yield name, read_manifest(source, name, Path(work))
+            backups = backups_in(name for name, _ in source.sizes())
+            whole = [name for name, complete in backups.items() if complete]
+            for name in by_age(read_numbers(source, whole, Path(work))):
+                yield name, read_manifest(source, name, Path(work))
 
     print_list(
         found(),
         as_json=as_json,
         record=lambda each: {
             "name": each[0],
+            "number": each[1].number or None,
             "created_at": each[1].created_at,
             "service": each[1].service,
             "originals": each[1].originals,

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 def blob(settings: Settings, table: str | None, blob_id: str, *, as_json: bool) -> None:
     """Show a picture: owner, status, times, failure, labels and webhook.
 
-    ID is the blob's id, its object key, or the id of its webhook.
+    ID is the blob's id, its object key, or the id of its webhook. 'labelling blobs' finds it by
+    owner, status and file name.
     """
     wanted = blob_id_in(blob_id)
     if wanted is None:
@@ -40,7 +41,7 @@ def blob(settings: Settings, table: str | None, blob_id: str, *, as_json: bool) 
             f"{blob_id!r} is not the id of a blob, which has 26 letters and digits, such as "
             "01KDVN4ZC0ABCDEFGHJKMNPQRS."
         )
-    with _opened(settings, table) as (blobs, deliveries):
+    with opened_blobs(settings, table) as (blobs, deliveries):
         found = blobs.get(wanted)
         if found is None:
             raise NoSuchThing(
@@ -53,9 +54,10 @@ def blob(settings: Settings, table: str | None, blob_id: str, *, as_json: bool) 
 
 
 @contextmanager
-def _opened(
+def opened_blobs(
     settings: Settings, table: str | None
 ) -> Iterator[tuple[BlobRepository, DeliveryRepository]]:
+    """Open the blobs and webhooks of a DynamoDB table, or those of the data folder."""
     if table:
         opened = dynamodb_table(table)
         yield DynamoBlobRepository(opened), DynamoDeliveryRepository(opened)

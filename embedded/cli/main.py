@@ -27,6 +27,7 @@ COMMANDS: Final = (
     LazyCommand(
         "blob", "blob", "Show a picture: owner, status, times, failure, labels and webhook."
     ),
+    LazyCommand("blobs", "blobs", "List an owner's pictures, newest first."),
     LazyCommand(
         "delete", "delete", "Delete an owner's pictures for good, with their labels and webhooks."
     ),

@@ -25,7 +25,7 @@ from embedded.move.stack import Stack
 from embedded.originals import open_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from embedded.move.place import Place
     from embedded.settings import Settings
@@ -99,7 +99,7 @@ def move_to(settings: Settings, stack: Stack) -> int:
             say("The service runs: stop it, and run the command again for the rest.")
             return 1 if outcome.problems else 0
         check_settled(stores)
-        return copy_and_compare(moving)
+        return status_of(copy_and_compare(moving))
 
 
 def move_from(settings: Settings, stack: Stack, origin: str, *, is_stopped: bool) -> int:
@@ -113,9 +113,12 @@ def move_from(settings: Settings, stack: Stack, origin: str, *, is_stopped: bool
                 outcome = copy_finished(moving)
                 say("Stop the stack's functions, and run the command again with --stopped.")
                 return 1 if outcome.problems else 0
-            status = copy_and_compare(moving)
-            end_move(stores.database)
-            return status
+            outcomes = copy_and_compare(moving)
+            if all(each.is_whole for each in outcomes):
+                end_move(stores.database)
+            else:
+                say("No service starts on the folder yet: mend that, and run the command again.")
+            return status_of(outcomes)
     finally:
         os.close(lock)
 
@@ -152,8 +155,8 @@ def copy_finished(moving: Move) -> Outcome:
     return outcome
 
 
-def copy_and_compare(moving: Move) -> int:
-    """Copy everything that the target lacks, and compare everything; return the exit status."""
+def copy_and_compare(moving: Move) -> Sequence[Outcome]:
+    """Copy everything that the target lacks, and compare everything; return what both found."""
     copied = run_all(moving, "Copying", write=True)
     say_all("Copied", copied)
     compared = run_all(moving, "Comparing", write=False)
@@ -161,7 +164,12 @@ def copy_and_compare(moving: Move) -> int:
         say(problem)
     total = ", ".join(f"{number} {kind}" for kind, number in compared.seen.items())
     click.echo(f"Compared {total}: {len(compared.problems)} differ.")
-    return 1 if copied.problems or compared.problems else 0
+    return copied, compared
+
+
+def status_of(outcomes: Sequence[Outcome]) -> int:
+    """Return the exit status: 1 if anything could not be copied, or differs."""
+    return int(any(each.problems for each in outcomes))
 
 
 def run_all(moving: Move, what: str, *, write: bool) -> Outcome:

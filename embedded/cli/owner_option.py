@@ -37,36 +37,47 @@ def check_owner(name: str) -> None:
 
 
 def check_owner_exists(
-    settings: Settings, table: str | None, name: str, *, new: bool = False
+    settings: Settings, table: str | None, name: str, *, new: bool | None = None
 ) -> None:
     """Check that there is an owner: it has a key, a picture or a record, or is the local one.
 
-    With `new` any name will do that can name one. Raises InvalidValue or NoSuchThing.
+    With `new` any name will do that can name one; None: the command does not have `--new-owner`.
+    Raises InvalidValue or NoSuchThing.
     """
     check_owner(name)
     if new or name == LOCAL_OWNER:
         return
     if table:
         opened = dynamodb_table(table)
-        _check(DynamoOwnerRepository(opened, str), DynamoBlobRepository(opened), name)
+        known = _known_owners(
+            DynamoOwnerRepository(opened, str), DynamoBlobRepository(opened), name
+        )
     else:
         with opened_stores(settings) as stores:
-            _check(stores.owners, stores.blobs, name)
-
-
-def _check(owners: OwnerRepository, blobs: BlobRepository, name: str) -> None:
-    if _has_blobs(blobs, name):
-        return
-    known = {LOCAL_OWNER, *(key.owner for key in owners.list_keys())}
-    known.update(owner for owner, _ in owners.stored_secrets())
+            known = _known_owners(stores.owners, stores.blobs, name)
     if name in known:
         return
     similar = get_close_matches(name, known, n=1)
     guess = f" Did you mean {similar[0]!r}?" if similar else ""
+    remedy = "" if new is None else " Give --new-owner if it is new."
     raise NoSuchThing(
         f"There is no owner {name!r}: none of the keys and pictures belongs to it.{guess} "
-        "'labelling keys list' shows the owners of keys."
+        f"'labelling keys list' shows the owners of keys.{remedy}"
     )
+
+
+def _known_owners(owners: OwnerRepository, blobs: BlobRepository, name: str) -> set[str]:
+    """Return the names of known owners, with `name` if it is one."""
+    if _has_blobs(blobs, name) or _has_settings(blobs, name):
+        return {name}
+    known = {LOCAL_OWNER, *(key.owner for key in owners.list_keys())}
+    known.update(owner for owner, _ in owners.stored_secrets())
+    return known
+
+
+def _has_settings(blobs: BlobRepository, owner: str) -> bool:
+    policy, vocabulary = blobs.policies.find(owner).policy, blobs.vocabularies.find(owner)
+    return policy.version > 0 or vocabulary.version > 0
 
 
 def _has_blobs(blobs: BlobRepository, owner: str) -> bool:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from core.domain.clock import to_text, utc_now
-from core.repositories.dynamodb.policies import DynamoPolicyRepository
 from core.repositories.policy_documents import policy_from_document, policy_to_document
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.policies import set_policy_of
@@ -21,13 +19,11 @@ from embedded.cli.owner_option import (
     owner_option,
 )
 from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import dynamodb_table, opened_stores, table_option
+from embedded.cli.stores import opened_blobs, table_option
 from embedded.cli.versioned_file import read_versioned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from core.repositories.ports.policies import OwnerPolicy, PolicyRepository
+    from core.repositories.ports.policies import OwnerPolicy
     from embedded.settings import Settings
 
 _FIELDS = {"minConfidence", "maxLabels", "rules"}
@@ -49,8 +45,9 @@ def show(settings: Settings, table: str | None, owner: str) -> None:
     The file that `policy set` reads has the same form.
     """
     check_owner(owner)
-    with opened_policies(settings, table) as policies:
-        click.echo(json.dumps(_record(policies.find(owner)), indent=2, ensure_ascii=False))
+    with opened_blobs(settings, table) as blobs:
+        found = blobs.policies.find(owner)
+        click.echo(json.dumps(_record(found), indent=2, ensure_ascii=False))
 
 
 @policy.command("set")
@@ -74,9 +71,10 @@ def set_(
         contents="minConfidence, maxLabels and rules",
         shown_by="labelling policy show",
     )
-    with opened_policies(settings, table) as policies:
-        expected = given.get("version", policies.find(owner).policy.version)
-        stored = set_policy_of(policies, owner, policy_from_document(given, expected), utc_now())
+    with opened_blobs(settings, table) as blobs:
+        expected = given.get("version", blobs.policies.find(owner).policy.version)
+        wanted = policy_from_document(given, expected)
+        stored = set_policy_of(blobs.policies, owner, wanted, utc_now())
     version = stored.policy.version
     record_command(settings, table, AuditAction.LABEL_POLICY_SET, owner, f"version {version}")
     click.echo(f"The label policy of {owner} has version {version}.")
@@ -90,13 +88,3 @@ def _record(stored: OwnerPolicy) -> dict[str, Any]:
         "setAt": stored.set_at and to_text(stored.set_at),
         "progress": {"examined": stored.examined, "finishedAt": applied_at},
     }
-
-
-@contextmanager
-def opened_policies(settings: Settings, table: str | None) -> Iterator[PolicyRepository]:
-    """Open the policies of a DynamoDB table, or those of the data folder where none is named."""
-    if table:
-        yield DynamoPolicyRepository(dynamodb_table(table))
-    else:
-        with opened_stores(settings) as stores:
-            yield stores.blobs.policies

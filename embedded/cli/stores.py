@@ -9,6 +9,7 @@ import click
 
 from core.domain.delivery import delivery_job
 from core.domain.owner import new_secret
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from core.repositories.ports.blobs import BlobRepository
     from core.repositories.ports.deliveries import DeliveryRepository
     from core.repositories.ports.owners import OwnerRepository
     from embedded.settings import Settings
@@ -91,6 +93,16 @@ def opened_owners(
     else:
         with opened_stores(settings, new=new) as stores:
             yield stores.owners
+
+
+@contextmanager
+def opened_blobs(settings: Settings, table: str | None) -> Iterator[BlobRepository]:
+    """Open the blobs of a DynamoDB table, or those of the data folder where none is named."""
+    if table:
+        yield DynamoBlobRepository(dynamodb_table(table))
+    else:
+        with opened_stores(settings) as stores:
+            yield stores.blobs
 
 
 @contextmanager

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 import click
 
 from core.domain.clock import utc_now
-from core.repositories.dynamodb.vocabularies import DynamoVocabularyRepository
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.vocabularies import set_vocabulary_of
 from core.repositories.vocabulary_documents import (
@@ -24,13 +22,10 @@ from embedded.cli.owner_option import (
     owner_option,
 )
 from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import dynamodb_table, opened_stores, table_option
+from embedded.cli.stores import opened_blobs, table_option
 from embedded.cli.versioned_file import read_versioned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from core.repositories.ports.vocabularies import VocabularyRepository
     from embedded.settings import Settings
 
 _FIELDS = {"labels"}
@@ -51,8 +46,8 @@ def show(settings: Settings, table: str | None, owner: str) -> None:
     The file that `vocabulary set` reads has the same form.
     """
     check_owner(owner)
-    with _opened(settings, table) as vocabularies:
-        found = vocabularies.find(owner)
+    with opened_blobs(settings, table) as blobs:
+        found = blobs.vocabularies.find(owner)
         record = {"version": found.version, **vocabulary_to_document(found)}
         click.echo(json.dumps(record, indent=2, ensure_ascii=False))
 
@@ -78,20 +73,10 @@ def set_(
         shown_by="labelling vocabulary show",
         required=_FIELDS,
     )
-    with _opened(settings, table) as vocabularies:
-        expected = given.get("version", vocabularies.find(owner).version)
+    with opened_blobs(settings, table) as blobs:
+        expected = given.get("version", blobs.vocabularies.find(owner).version)
         wanted = vocabulary_from_document(given, expected)
-        stored = set_vocabulary_of(vocabularies, owner, wanted, utc_now())
+        stored = set_vocabulary_of(blobs.vocabularies, owner, wanted, utc_now())
     subject = f"version {stored.version}"
     record_command(settings, table, AuditAction.VOCABULARY_SET, owner, subject)
     click.echo(f"The vocabulary of {owner} has version {stored.version}.")
-
-
-@contextmanager
-def _opened(settings: Settings, table: str | None) -> Iterator[VocabularyRepository]:
-    """Open the vocabularies of a DynamoDB table, or else those of the data folder."""
-    if table:
-        yield DynamoVocabularyRepository(dynamodb_table(table))
-    else:
-        with opened_stores(settings) as stores:
-            yield stores.blobs.vocabularies

@@ -16,6 +16,7 @@ from core.domain.scope import Scope
 from embedded.admin.console import Console
 from embedded.admin.status import Running
 from embedded.admin.usage import UsageMeter
+from embedded.http.admin_openapi import DEFAULT_LIMIT, MAX_LIMIT, MAX_SKIP, admin_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from embedded.thread_pool import ThreadPools
     from labeller.detectors.base import Detector
 
-DEFAULT_LIMIT: Final = 50
-MAX_LIMIT: Final = 200
-MAX_SKIP: Final = 100_000
 _OPERATOR: Final = frozenset({Scope.OPERATOR})
 _HEADERS: Final = {"cache-control": "no-store"}
 
@@ -60,13 +58,16 @@ def build_admin(
         Running(utc_now(), detector, readiness, processes),
         audit,
     )
-    return Admin(console, services, pools)
+    return Admin(console, services, pools, settings.public_url)
 
 
 class Admin:
-    """The routes of the operator, each of which needs the scope OPERATOR."""
+    """The routes of the operator. Each but that of their document needs the scope OPERATOR."""
 
-    def __init__(self, console: Console, services: Services, pools: ThreadPools) -> None:
+    def __init__(
+        self, console: Console, services: Services, pools: ThreadPools, public_url: str | None
+    ) -> None:
+        self._public_url = public_url
         self._console = console
         self._services = services
         self._pools = pools
@@ -78,6 +79,7 @@ class Admin:
         console = self._console
         letter = "/admin/dead-letters/{queue}"
         return [
+            Route("/admin/openapi.json", self._document),
             Route("/admin/status", self._status),
             Route("/admin/findings", self._findings),
             self._list("/admin/owners", console.owners),
@@ -92,6 +94,10 @@ class Admin:
             self._change("/admin/keys/{key_id}/revoke", console.revoke_key),
             Route("/admin/endpoints/enable", self._enable_endpoint, methods=["POST"]),
         ]
+
+    async def _document(self, _request: Request) -> JSONResponse:
+        document = admin_document(self._public_url or "/")
+        return JSONResponse(document, headers={"cache-control": "no-cache"})
 
     async def _status(self, request: Request) -> JSONResponse:
         await self._caller(request)

@@ -9,6 +9,7 @@ from prometheus_client.exposition import choose_encoder
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api.rest.response_status import NoteStatus
 from api.rest.traced import route_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from api.auth.caller import Authenticate
     from embedded.metrics.recorder import Recorder
@@ -70,21 +71,14 @@ class MeasureRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 0
-
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        noting = NoteStatus(send)
         began = time.perf_counter()
         try:
             await self._app(scope, receive, noting)
         finally:
-            if status:
+            if noting.status:
                 seconds = time.perf_counter() - began
-                self._recorder.request(operation_of(scope), status, seconds)
+                self._recorder.request(operation_of(scope), noting.status, seconds)
 
 
 def operation_of(scope: Scope) -> str:

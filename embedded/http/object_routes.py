@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -17,7 +17,8 @@ from starlette.routing import Route
 from api.errors import TooManyRequests
 from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, original_key, receive_upload
-from core.domain.errors import LabellingError, ObjectNotFound, StorageFull
+from core.domain.errors import LabellingError, ObjectNotFound, StorageFull, Unavailable
+from core.runtime.limited_log import LimitedLog
 from core.runtime.metrics import Metric, no_metrics
 from core.runtime.tracing import BLOB_ID, Kind, no_tracer
 from core.storage.base import disposition
@@ -26,6 +27,7 @@ from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.concurrency import add_owner
 from embedded.events import object_created
 from embedded.http.stored_file import UNAVAILABLE, StoredFile, error_response, slow_down
+from embedded.http.upload_checks import ObjectRequestError, check_content, check_headers
 from labeller.keyed_lock import KeyedLock
 
 if TYPE_CHECKING:
@@ -45,14 +47,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-
-class ObjectRequestError(LabellingError):
-    """An upload or download that can't be done; carries its status and error code."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
+NO_SPACE: Final = (
+    "uploads are refused, no space is left: make room, or change --reserve-bytes where the disk has"
+)
+NOT_STORED: Final = "uploads can't be stored: 'labelling doctor' says what is wrong and what to do"
+NOT_READ: Final = "images can't be read: 'labelling doctor' says what is wrong and what to do"
 
 
 class ObjectRoutes:
@@ -87,6 +86,7 @@ class ObjectRoutes:
         self._signer = signer
         self._clock = clock
         self._lock = KeyedLock()
+        self._failures = LimitedLog(log)  # each request fails alike until the disk is well again
 
     def routes(self) -> list[Route]:
         """Return PUT and GET of `/originals/<owner>/<blob id>`."""
@@ -108,14 +108,8 @@ class ObjectRoutes:
             return _response(
                 ObjectRequestError(400, "IncompleteBody", "The connection closed before the end.")
             )
-        except StorageFull as error:
-            log.warning("upload rejected", extra={"blob_id": blob_id, "reason": str(error)})
-            # RFC 4918, 11.5: the only status that says it. S3 itself is never full.
-            return _response(
-                ObjectRequestError(
-                    507, "InsufficientStorage", "The service's disk is full. Try again later."
-                )
-            )
+        except Unavailable as error:
+            return self._store_failure(error, NOT_STORED, blob_id=blob_id)
         except LabellingError:
             log.exception("upload failed", extra={"blob_id": blob_id})
             return _response(ObjectRequestError(503, "ServiceUnavailable", UNAVAILABLE))
@@ -138,6 +132,8 @@ class ObjectRoutes:
             return _response(
                 ObjectRequestError(404, "NoSuchKey", "The image's bytes no longer exist.")
             )
+        except Unavailable as error:
+            return self._store_failure(error, NOT_READ, key=key)
         except LabellingError:
             log.exception("download failed", extra={"key": key})
             return _response(ObjectRequestError(503, "ServiceUnavailable", UNAVAILABLE))
@@ -155,6 +151,17 @@ class ObjectRoutes:
                 "cache-control": "private, max-age=600",
             },
         )
+
+    def _store_failure(self, error: Unavailable, message: str, **extra: str) -> Response:
+        """Return the response to a request that the disk or the database does not allow."""
+        if isinstance(error, StorageFull):
+            self._failures.error(NO_SPACE, **extra, error=str(error))
+            # RFC 4918, 11.5: the only status that says it. S3 itself is never full.
+            return error_response(
+                507, "InsufficientStorage", "The service's disk is full. Try again later."
+            )
+        self._failures.error(message, **extra, error=str(error))
+        return error_response(503, "ServiceUnavailable", UNAVAILABLE)
 
     async def _receive(self, request: Request, owner: str, blob_id: str) -> str:
         key = original_key(owner, blob_id)
@@ -222,72 +229,6 @@ class ObjectRoutes:
         except RequestExpired as exc:
             raise ObjectRequestError(403, "AccessDenied", str(exc)) from exc
         return request.query_params
-
-
-def check_headers(terms: Mapping[str, str], headers: Mapping[str, str]) -> int:
-    """Check the headers of an upload; return its length in bytes. Raises ObjectRequestError."""
-    _check_whole_and_plain(headers)
-    content_type = headers.get("content-type", "")
-    if content_type.strip().lower() != terms["content-type"]:
-        raise ObjectRequestError(
-            415,
-            "ContentTypeMismatch",
-            f"Send 'Content-Type: {terms['content-type']}', not {content_type!r}.",
-        )
-    text = headers.get("content-length", "")
-    if not (text.isascii() and text.isdigit()):
-        raise ObjectRequestError(411, "MissingContentLength", "Send a Content-Length header.")
-    length, largest = int(text), int(terms["max-bytes"])
-    if length > largest:
-        raise ObjectRequestError(
-            413, "EntityTooLarge", f"The image has {length} bytes. The limit is {largest}."
-        )
-    if length == 0:
-        raise ObjectRequestError(400, "EmptyBody", "Send the image's bytes as the body.")
-    if "content-length" in terms and length != int(terms["content-length"]):
-        raise ObjectRequestError(
-            400,
-            "ContentLengthMismatch",
-            f"The upload was created for {terms['content-length']} bytes. Content-Length is "
-            f"{length}.",
-        )
-    declared = terms.get(CHECKSUM_HEADER)
-    if declared is not None and headers.get(CHECKSUM_HEADER) != declared:
-        raise ObjectRequestError(400, "ChecksumMismatch", f"Send '{CHECKSUM_HEADER}: {declared}'.")
-    return length
-
-
-def _check_whole_and_plain(headers: Mapping[str, str]) -> None:
-    """Reject what would be stored as something else than the image (RFC 9110, 8.4 and 14.4)."""
-    coding = headers.get("content-encoding", "identity")
-    if coding.strip().lower() != "identity":
-        raise ObjectRequestError(
-            415,
-            "UnsupportedContentEncoding",
-            f"The body has the Content-Encoding {coding!r}. Send the image's bytes as they are, "
-            "without this header.",
-        )
-    if "content-range" in headers:
-        raise ObjectRequestError(
-            400,
-            "PartialUpload",
-            "An upload can't be sent in parts. Send the whole image, without Content-Range.",
-        )
-
-
-def check_content(
-    terms: Mapping[str, str], headers: Mapping[str, str], incoming: IncomingFile, length: int
-) -> None:
-    """Check the received bytes. Raises ObjectRequestError."""
-    if incoming.size != length:
-        raise ObjectRequestError(
-            400, "IncompleteBody", f"{incoming.size} of {length} bytes arrived. Send all of them."
-        )
-    for declared in (terms.get(CHECKSUM_HEADER), headers.get(CHECKSUM_HEADER)):
-        if declared is not None and declared != incoming.sha256:
-            raise ObjectRequestError(
-                400, "BadDigest", f"The received bytes' SHA-256 is {incoming.sha256}."
-            )
 
 
 def _response(error: ObjectRequestError) -> JSONResponse:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import ClientDisconnect
@@ -21,6 +22,7 @@ from api.threads import run_in_thread
 from core.domain.blob import Blob, BlobStatus, ImageType, original_key
 from core.domain.errors import LabellingError, ObjectNotFound, PictureRefused, Unavailable
 from core.domain.thumbnail import ThumbnailSize
+from core.runtime.limited_log import LimitedLog
 from core.storage.base import URL_LIFETIME
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
 from embedded.concurrency import add_owner
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from core.storage.signed_url import UrlSigner
 
 log = logging.getLogger(__name__)
+_failures = LimitedLog(log)
 
 CLIENT_CLOSED_REQUEST: Final = 499  # as nginx logs it
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -138,10 +141,10 @@ class Thumbnails:
         for many and cancel most. Raises ClientDisconnect.
         """
         making = self._in_progress.get(key)
-        if making is None:
+        if making is None or making.cancelled():
             making = asyncio.ensure_future(self._run(self._make_and_keep, blob, size))
             self._in_progress[key] = making
-            making.add_done_callback(lambda _: self._in_progress.pop(key))
+            making.add_done_callback(partial(self._end, key))
         self._waiting[making] += 1
         gone = asyncio.ensure_future(_disconnection(request))
         try:
@@ -157,6 +160,10 @@ class Thumbnails:
                 del self._waiting[making]
                 making.cancel()
 
+    def _end(self, key: str, making: asyncio.Future[bytes]) -> None:
+        if self._in_progress.get(key) is making:  # not one that has taken its place
+            del self._in_progress[key]
+
     def _make_and_keep(self, blob: Blob, size: ThumbnailSize) -> bytes:
         picture = Picture(blob.key, blob.content_type, lambda: self._storage.open(blob.key))
         content = self._make(picture, size)
@@ -164,7 +171,7 @@ class Thumbnails:
             self._check_space(len(content))
             self._storage.put_derived(blob.key, size, content)
         except Unavailable as error:  # it is made again at the next request
-            log.warning("thumbnail not kept", extra={"blob_id": blob.id, "error": str(error)})
+            _failures.warning("thumbnails are not kept", blob_id=blob.id, error=str(error))
             return content
         is_known = False
         try:
@@ -196,5 +203,8 @@ def _failure(error: LabellingError, blob_id: str) -> Response:
             return error_response(404, "NoSuchKey", "The image no longer exists.")
         case PictureRefused():
             return error_response(422, error.code, error.message)
+        case Unavailable():
+            _failures.error("thumbnails can't be made", blob_id=blob_id, error=str(error))
+            return error_response(503, "ServiceUnavailable", UNAVAILABLE)
     log.error("thumbnail failed", extra={"blob_id": blob_id}, exc_info=error)
     return error_response(503, "ServiceUnavailable", UNAVAILABLE)

@@ -35,11 +35,20 @@ PAGE: Final = 100  # deliveries read and written together
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run has seen, and what of it was copied, by kind; `problems` are what differs."""
+    """What a run has seen, and what of it was copied, by kind; `problems` are what differs.
+
+    `lost` of these are images whose uploaded bytes the source lacks: no other run brings them.
+    """
 
     seen: Counter[str] = field(default_factory=Counter)
     copied: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    lost: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the target has everything that the source has."""
+        return len(self.problems) == self.lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +59,20 @@ class Moved:
     image: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a blob was not moved, and whether its uploaded bytes are lost."""
+
+    text: str
+    is_lost: bool = False
+
+
 class Mover:
     """Moves blobs, their bytes and their deliveries.
 
     While the service runs, `everything` is false: only what the service has finished is copied, so
-    that no other service labels or sends it too. Without `write` nothing changes, and what differs
-    is a problem.
+    that no other service labels, sends or deletes it too. Without `write` nothing changes, and what
+    differs is a problem.
     """
 
     def __init__(
@@ -81,7 +98,7 @@ class Mover:
             self._remove_deleted()
         with ThreadPoolExecutor(self._threads) as pool:
             for page in self._source.pages():
-                wanted = [each for each in page if self._everything or not needs_labelling(each)]
+                wanted = [each for each in page if self._everything or _is_finished(each)]
                 current = self._target.find_blobs([each.id for each in wanted])
                 found = [current.get(each.id) for each in wanted]
                 for blob, moved in zip(wanted, pool.map(self._try, wanted, found), strict=True):
@@ -100,14 +117,15 @@ class Mover:
             self.outcome.problems.append(f"blob {blob.id}: {problem}")
         return self.outcome
 
-    def _note(self, blob: Blob, moved: Moved | str | None) -> None:
+    def _note(self, blob: Blob, moved: Moved | Problem | None) -> None:
         """Note what was moved, or why nothing was; None: try again later."""
         if moved is None:
             self._later.append(blob)
             return
         self._count("blobs", copied=isinstance(moved, Moved) and moved.record)
-        if isinstance(moved, str):
-            self.outcome.problems.append(moved)
+        if isinstance(moved, Problem):
+            self.outcome.problems.append(moved.text)
+            self.outcome.lost += moved.is_lost
         elif moved.image is not None:
             self._count("images", copied=moved.image)
 
@@ -115,7 +133,7 @@ class Mover:
         self.outcome.seen[kind] += number
         self.outcome.copied[kind] += number * copied
 
-    def _try(self, blob: Blob, current: Blob | None) -> Moved | str | None:
+    def _try(self, blob: Blob, current: Blob | None) -> Moved | Problem | None:
         """Move a blob and its bytes; return what was copied, or a problem. Raises Unavailable."""
         try:
             return self._move(blob, current)
@@ -126,9 +144,9 @@ class Mover:
         except ObjectNotFound:
             if self._source.blobs.get(blob.id) is None:  # deleted meanwhile
                 return Moved(record=False, image=None)
-            return f"{blob.key}: its bytes are missing."
+            return Problem(f"{blob.key}: its bytes are missing.", is_lost=True)
         except (LabellingError, OSError) as error:
-            return f"blob {blob.id}: {error}"
+            return Problem(f"blob {blob.id}: {error}", is_lost=isinstance(error, OtherBytes))
 
     def _move(self, blob: Blob, current: Blob | None) -> Moved:
         is_copied = self._move_record(blob, current)
@@ -159,7 +177,7 @@ class Mover:
         with self._source.original(blob) as stream:
             found = digest_of(stream)
             if digest not in (None, found):
-                raise Different("its bytes are not those that were uploaded")
+                raise OtherBytes("its bytes are not those that were uploaded")
             if not again and self._target.has_original(blob, found):
                 return False
             if not self._write:
@@ -212,6 +230,18 @@ class Mover:
 
 class Different(LabellingError):
     """The target has something else than the source."""
+
+
+class OtherBytes(LabellingError):
+    """The source has other bytes of an image than were uploaded."""
+
+
+def _is_finished(blob: Blob) -> bool:
+    """Tell whether a service has nothing left to do with a blob: to label it or to delete it.
+
+    A copy that waits to be deleted would be deleted there, even if its owner restores it here.
+    """
+    return blob.listed and not needs_labelling(blob)
 
 
 def _continues(blob: Blob, current: Blob | None) -> bool:

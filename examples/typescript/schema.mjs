@@ -22,5 +22,6 @@ const answer = await fetch(`${url}/graphql`, {
 }).catch(({ message, cause }) =>
   fail(`${url} does not answer (${cause?.code ?? message}). Start the service, or name another: npm run schema -- URL`));
 const { data, errors } = await answer.json().catch(() => fail(`${url}/graphql is not a GraphQL API.`));
+if (answer.status === 401) fail(`${url} needs an API key: set LABELLING_KEY to a valid one.`);
 if (!data) fail(`${url}: ${errors?.[0].message ?? `HTTP ${answer.status}`}`);
 await writeFile('schema.graphql', printSchema(buildClientSchema(data)));

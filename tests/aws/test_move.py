@@ -214,9 +214,12 @@ def test_blob_that_waits_to_be_deleted_waits_on_aws(
 def test_running_service_keeps_what_it_works_on(
     cloud: Cloud, data: Path, stores: Stores, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Else both would label and send it. What clients can do comes with the last run."""
+    """Else both would label, send and delete it. What clients can do comes with the last run."""
     add_key(stores, "anna")
     done, waiting = add_labelled(data, stores), add(data, stores)
+    restored = add_labelled(data, stores)
+    to_delete = set_deletion(restored, utc_now(), utc_now() + timedelta(hours=1))
+    stores.blobs.save(to_delete, restored)
     with_webhook = add_labelled(data, stores, callback_url="https://example.org/hook")
     delivery = add_delivery(stores, with_webhook, is_sent=False)
     settle(stores)
@@ -224,13 +227,18 @@ def test_running_service_keeps_what_it_works_on(
     Mover(folder_of(data, stores), target, everything=False).run()
     assert target.blobs.get(done.id) == done
     assert target.blobs.get(waiting.id) is None
+    assert target.blobs.get(to_delete.id) is None
     assert target.deliveries.get(delivery.id) is None
     assert target.owners.list_keys() == []
 
+    restored = set_deletion(to_delete, utc_now(), None)
+    stores.blobs.save(restored, to_delete)
+    settle(stores)
     assert move(cloud, data) == 0
     assert target.blobs.get(waiting.id) == waiting
+    assert target.blobs.get(restored.id) == restored
     assert target.deliveries.get(delivery.id) == delivery
-    assert "3 blobs" in capsys.readouterr().out
+    assert "4 blobs" in capsys.readouterr().out
 
 
 def folder_of(data: Path, stores: Stores) -> Folder:

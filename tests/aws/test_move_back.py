@@ -26,7 +26,7 @@ from core.repositories.ports.policies import set_policy_of
 from core.repositories.ports.vocabularies import set_vocabulary_of
 from embedded.cli.main import main
 from embedded.data_lock import hold
-from embedded.move.folder import Folder, UnfinishedMove
+from embedded.move.folder import Folder, UnfinishedMove, begin_service
 from embedded.move.mover import Mover
 from embedded.originals import open_storage
 from embedded.service import Service
@@ -310,10 +310,17 @@ def test_webhook_that_the_notifier_has_yet_to_store_is_reported(
     assert cloud.put(sent[1], CAT) == 200
     cloud.carry("Uploads", "labeller")
     assert move_back(cloud, new, "--stopped") == 1
-    assert f"blob {sent[0]}: the notifier has not stored its webhook" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"blob {sent[0]}: the notifier has not stored its webhook" in told
+    assert "No service starts on the folder yet" in told
+    opened = open_stores(Settings(data=new))
+    with pytest.raises(UnfinishedMove):
+        begin_service(opened.database)
+    opened.database.close()
     cloud.notify()
     assert move_back(cloud, new, "--stopped") == 0
     opened = open_stores(Settings(data=new))
+    begin_service(opened.database)
     (delivery,) = opened.deliveries.find_latest("anna", [sent[0]]).values()
     opened.database.close()
     assert delivery.url == "https://example.org/hook"
@@ -333,6 +340,9 @@ def test_lost_and_other_images_are_reported(
     assert f"{lost.key}: its bytes are missing." in told
     assert f"blob {other.id}: its bytes are not those that were uploaded" in told
     assert files(new) == {}
+    opened = open_stores(Settings(data=new))
+    begin_service(opened.database)  # no other run would bring them
+    opened.database.close()
 
 
 def test_folder_with_other_records_is_refused(

@@ -14,8 +14,10 @@ from typing import Final
 
 import pytest
 
+import notifier.lambda_handler
 from tests.aws.conftest import FUNCTIONS, ROOT
 from tests.support.artifacts import packager
+from tests.support.certificates import Authority
 from tests.support.shared import made_once
 
 SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
@@ -321,3 +323,28 @@ def test_a_wheels_files_are_laid_out_as_pip_does(name: str, place: str | None) -
 )
 def test_what_is_never_read_is_left_out(name: str, read: bool) -> None:
     assert script.is_read(name) is read
+
+
+def test_authority_of_the_operator_is_in_the_notifiers_zip(tmp_path: Path) -> None:
+    """The notifier finds it beside its package, and trusts it besides the usual ones."""
+    authority = Authority(tmp_path)
+    given = script.parse(["notifier", "--authority", str(authority.path)])
+    built = script.build(
+        "notifier", script.sources("notifier"), [], None, tmp_path, given.authority
+    )
+    with zipfile.ZipFile(built) as archive:
+        assert archive.read(script.AUTHORITY) == authority.path.read_bytes()
+    place = notifier.lambda_handler.AUTHORITY
+    assert place == Path(notifier.__file__).parents[1] / script.AUTHORITY
+    usual = notifier.lambda_handler.tls_settings(tmp_path / "absent")
+    trusting = notifier.lambda_handler.tls_settings(authority.path)
+    assert len(trusting.get_ca_certs()) == len(usual.get_ca_certs()) + 1
+
+
+def test_authority_that_is_no_certificate_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "key.pem").write_text("no certificate")
+    with pytest.raises(SystemExit):
+        script.parse(["--authority", str(tmp_path / "key.pem")])
+    assert "name a file of certificates" in capsys.readouterr().err

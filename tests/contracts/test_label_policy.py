@@ -292,6 +292,31 @@ def test_owners_have_their_turns(blobs: BlobRepository) -> None:
     assert names_of(blobs, few[0]) == ["Dog"]
 
 
+def test_blob_that_is_restored_during_the_run_has_the_policy(rig: Rig) -> None:
+    """Even one whose place among the others was passed before."""
+    mine = stored(rig.blobs, 5)
+    for blob in mine[::2]:
+        rig.delete(blob, MINUTE)
+    waiting = list(mine[::2])
+    set_rules(rig.blobs, HIDE_CAT)
+
+    class Restoring:
+        """The blobs, of which one is restored after each scan."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(rig.blobs, name)
+
+        def scan(self, owner: str, first: int, after: str | None) -> object:
+            found = rig.blobs.scan(owner, first, after)
+            if waiting:
+                rig.restore(waiting.pop(0))
+            return found
+
+    PolicyRun(Restoring(), rig.services.clock, 1)(LONG)  # type: ignore[arg-type]
+    assert waiting == []
+    assert [names_of(rig.blobs, each) for each in mine] == [["Dog"]] * 5
+
+
 def test_next_policy_cancels_the_run_of_the_one_before(
     blobs: BlobRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,37 @@ def test_javascript_program_prints_the_result(
     assert re.fullmatch(printed, run("node", "program.mjs", cwd=folder))
 
 
+def test_relay_environment_queries_and_subscribes(
+    service: ServiceProcess, blob_id: str, tmp_path: Path
+) -> None:
+    """The text of an operation stands in for what relay-compiler makes."""
+    require_node(NODE_MODULES / "relay-runtime")
+    folder = prepared("Relay", service, blob_id, tmp_path)
+    file = folder / "program.mjs"
+    # relay-runtime is a CommonJS package; a bundler finds its names, Node does not.
+    text, changed = re.subn(
+        r"import (\{.*\}) from 'relay-runtime';",
+        r"import runtime from 'relay-runtime';\nconst \1 = runtime;",
+        file.read_text(),
+    )
+    assert changed == 1
+    events = f'blobEvents(filter: {{blobIds: ["{blob_id}"]}}) {{ kind }}'
+    operations = {
+        "query": "{ labels(first: 10) { nodes { name } } }",
+        "subscription": f"subscription {{ {events} }}",
+    }
+    for kind, operation in operations.items():
+        text += f"""
+            await new Promise((complete) => environment.getNetwork()
+              .execute({{ operationKind: '{kind}', text: `{operation}` }}, {{}}, {{}})
+              .subscribe({{ next: (told) => console.log(JSON.stringify(told)), complete }}));
+        """
+    file.write_text(text + "await socket.dispose();")
+    queried, subscribed = run("node", "program.mjs", cwd=folder).splitlines()
+    assert '"Cat"' in queried
+    assert '"LABELLED"' in subscribed
+
+
 def prepared(heading: str, service: ServiceProcess, blob_id: str, folder: Path) -> Path:
     """Put a program of Node where it can run; return its folder."""
     (folder / "node_modules").symlink_to(NODE_MODULES)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,22 @@ def test_the_flow_of_the_readme_works(service: ServiceProcess) -> None:
         assert "Coffee" in {label["name"] for label in found["labels"]}
     finally:
         receiver.close()
+
+
+def test_the_shell_commands_of_the_quick_start_work(
+    service: ServiceProcess, tmp_path: Path
+) -> None:
+    guide = (ROOT / "docs" / "quickstart.md").read_text()
+    (tmp_path / "cat.jpg").write_bytes((ROOT / "tests/data/evaluation/cat.jpg").read_bytes())
+    (script,) = re.findall(r"```sh\n(URL=.*?)```", guide, re.DOTALL)
+    script = script.replace("http://127.0.0.1:8000", service.url).replace("sleep 1\n", "")
+    ran = subprocess.run(
+        ["sh", "-euc", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    blob = json.loads(ran.stdout)
+    assert blob["status"] in ("LABELLING", "LABELLED")
+    service.wait_for(blob["blob_id"], lambda found: "Cat" in str(found["labels"]))
 
 
 def test_every_link_of_the_readmes_leads_to_a_file() -> None:

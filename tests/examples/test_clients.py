@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -148,6 +148,62 @@ def test_schema_of_a_service_that_does_not_answer_is_an_error_with_its_address(
     assert not list(tmp_path.iterdir())
 
 
+def test_schema_of_a_service_that_needs_a_key_is_an_error_that_names_the_variable(
+    tmp_path: Path,
+) -> None:
+    require_node(EXAMPLES / "typescript" / "node_modules" / "graphql")
+    with answering(401) as address:
+        ended = subprocess.run(
+            ["node", str(EXAMPLES / "typescript" / "schema.mjs"), address],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == f"{address} needs an API key: set LABELLING_KEY to a valid one.\n"
+
+
+@contextmanager
+def answering(status: int) -> Iterator[str]:
+    """Answer every POST with an error of GraphQL; return the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = b'{"errors": [{"message": "A valid API key is needed."}]}'
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("client", ["python", "typescript"])
+def test_client_without_a_service_names_the_address(
+    client: str, cat: Path, request: pytest.FixtureRequest
+) -> None:
+    """The message is one line without a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/graphql"
+    if client == "python":
+        command = [sys.executable, str(EXAMPLES / "client.py"), str(cat), "--url", address]
+    else:
+        built = request.getfixturevalue("typescript")
+        command = ["node", str(built / "dist" / "client.js"), str(cat), address]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"{address} does not answer. Start the service")
+    assert ended.stderr.count("\n") == 1
+
+
 def stop_detectors(service: ServiceProcess) -> None:
     """Have each picture wait for its labels until the service is restarted."""
     for detector in children(service.pid):
@@ -165,10 +221,11 @@ def subscriptions(service: ServiceProcess) -> int:
 def test_react_page_shows_errors_and_labels_also_after_a_restart(
     example: str, service: ServiceProcess, cat: Path, tmp_path: Path
 ) -> None:
-    """The service is restarted while the page waits for the labels of its second picture."""
+    """The service is restarted while the page waits for labels; the page says that it is away."""
     require_browser()
     page = copied(example, service, tmp_path)
     run("npm", "run", "build", cwd=page)
+    said: list[str] = []
     with browser_on("react.mjs", page / "dist", "index.html", service, cat) as browser:
         assert browser.stdin
         assert browser.stdout
@@ -177,16 +234,20 @@ def test_react_page_shows_errors_and_labels_also_after_a_restart(
             browser.stdin.write("\n")
             browser.stdin.flush()
             assert browser.stdout.readline() == "waiting\n"
-            service.restart()
+            read = browser.stdout.readline
+            service.restart(lambda: said.append(read()))
+            assert said == ["away\n"]
 
 
 @pytest.mark.parametrize("example", ["react-apollo", "react-urql"])
 def test_each_file_of_a_react_example_is_shorter_than_100_lines(example: str) -> None:
-    for name in ("main.tsx", "operations.ts", "upload.ts"):
-        assert len((EXAMPLES / example / "src" / name).read_text().splitlines()) < 100
+    files = [*(EXAMPLES / example / "src").glob("*.ts*")]
+    assert len(files) == 4
+    for file in files:
+        assert len(file.read_text().splitlines()) < 100, file
 
 
-@pytest.mark.parametrize("name", ["operations.ts", "upload.ts"])
+@pytest.mark.parametrize("name", ["operations.ts", "service.ts", "upload.ts"])
 def test_react_examples_share_what_does_not_depend_on_the_library(name: str) -> None:
     one, other = (EXAMPLES / each / "src" / name for each in ("react-apollo", "react-urql"))
     assert one.read_text() == other.read_text()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import httpx
+import jsonschema
 import pytest
+from openapi_spec_validator import validate
 
 from core.domain.api_key import hash_key, id_of_key, new_key
 from core.domain.clock import utc_now
@@ -18,6 +22,8 @@ from core.domain.scope import ALL_SCOPES, Scope
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import ApiKey
 from embedded.cli.main import main
+from embedded.http.admin import Admin
+from embedded.http.admin_openapi import OPERATIONS, QUEUES, admin_document
 from embedded.service import Service
 from embedded.settings import Settings
 from labeller.detectors.base import Detector
@@ -71,8 +77,27 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., Service]]:
         os.close(service._lock)
 
 
+class CheckedClient(AppClient):
+    """Checks that the responses of `/admin/...` are those of its OpenAPI document."""
+
+    def request(self, method: str, url: Any, **options: Any) -> httpx.Response:
+        answer = super().request(method, url, **options)
+        path = answer.request.url.path
+        for each in OPERATIONS:
+            pattern = re.sub(r"{\w+}", "[^/]+", each.path)
+            if each.method == method.lower() and re.fullmatch(pattern, path):
+                if answer.status_code == 200:
+                    each.body.model_validate_json(answer.content)
+                document = admin_document("/")
+                described = document["paths"][each.path][each.method]["responses"]
+                (content,) = described[str(answer.status_code)]["content"].values()
+                schema = {**content["schema"], "components": document["components"]}
+                jsonschema.validate(answer.json(), schema)
+        return answer
+
+
 def client_of(service: Service) -> AppClient:
-    return AppClient(service.app, BASE)
+    return CheckedClient(service.app, BASE)
 
 
 def add_key(service: Service, owner: str, scopes: frozenset[Scope]) -> dict[str, str]:
@@ -119,6 +144,35 @@ def test_only_the_operators_scope_opens_the_routes(opened: Callable[..., Service
         )
         assert listed.status_code == 403
     assert recorded(service) == []
+
+
+def test_document_is_valid_and_describes_every_route(opened: Callable[..., Service]) -> None:
+    """By the rules of OpenAPI 3.1. It needs no key."""
+    service = opened(keyless=False)
+    with client_of(service) as client:
+        document = client.get("/admin/openapi.json").json()
+        of_owners = client.get("/openapi.json").json()["paths"]
+    validate(document)
+    assert document["servers"] == [{"url": "/"}]
+    described = {
+        (path, method)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if operation["summary"] and operation["description"]
+    }
+    served = {
+        (route.path, method.lower())
+        for route in Admin(MagicMock(), MagicMock(), MagicMock(), None).routes()
+        for method in route.methods or ()
+        if method != "HEAD"
+    }
+    assert described == served - {("/admin/openapi.json", "get")}
+    assert not any(path.startswith("/admin") for path in of_owners)
+    assert list(QUEUES) == [queue.name for queue in service.stores.queues]
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert {"200", "401", "403", "429", "500", "503"} <= operation["responses"].keys()
+            assert operation["security"] == [{"key": []}]
 
 
 def test_status_shows_what_the_service_holds_and_runs(

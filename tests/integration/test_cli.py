@@ -454,6 +454,8 @@ def test_misspelt_owner_is_refused_and_nothing_is_created(
     assert (status, out) == (2, "")
     assert "There is no owner 'alcie'" in err
     assert "Did you mean 'alice'?" in err
+    creates = command not in (("webhook-keys", "remove"), ("delete", "--yes"))
+    assert ("Give --new-owner" in err) == creates
     assert stores.owners.find_owner("alcie") is None
     assert run("audit", "list", "--owner", "alcie")[1] == ""
 
@@ -471,6 +473,19 @@ def test_owner_with_a_picture_alone_exists(run: Run, stores: Stores) -> None:
         ("webhook-secret.created", "carla"),
         ("webhook-secret.created", "dora"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("command", "content"), [("policy", '{"maxLabels": 3}'), ("vocabulary", '{"labels": []}')]
+)
+def test_owner_with_settings_alone_exists(
+    run: Run, tmp_path: Path, command: str, content: str
+) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(content)
+    assert run(command, "set", "--owner", "dora", str(file))[0] == 2
+    assert run(command, "set", "--owner", "dora", "--new-owner", str(file))[0] == 0
+    assert run(command, "set", "--owner", "dora", str(file))[0] == 0
 
 
 def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:

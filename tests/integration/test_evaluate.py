@@ -104,7 +104,7 @@ def test_the_detector_is_as_good_as_documented(
     truth = ("--truth", str(COMMITTED / "truth.tsv"), "--data", str(tmp_path))
     assert main(["evaluate", str(COMMITTED), *truth, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    guide = (ROOT / "docs" / "detectors.md").read_text()
+    guide = (ROOT / "docs" / "evaluate.md").read_text()
     shown = re.search(
         r"^\| with people \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|", guide, re.MULTILINE
     )

@@ -208,7 +208,9 @@ def test_welcome_shows_urls_and_commands(tmp_path: Path) -> None:
         unconfined="no filter",
     )
     assert "Decoders  not confined: no filter\n" in keyed
-    assert "Webhooks  go to public addresses only, by https\n" in keyed
+    assert (
+        "Webhooks  go to public addresses only, by https; --private-callbacks yes allows" in keyed
+    )
     assert keyed.count("-H 'Authorization: Bearer YOUR_KEY'") == 2
     assert "https://labels.example/v1/blobs" in keyed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,11 @@ class Rig:
     def ask(self, blob: Blob, owner: str = "anna") -> Blob:
         return asyncio.run(asked.relabel(self.services, owner, blob.id))
 
-    def delete(self, blob: Blob) -> None:
-        asyncio.run(deletions.delete(self.services, blob.owner, blob.id))
+    def delete(self, blob: Blob, delay: timedelta = deletions.NO_DELAY) -> None:
+        asyncio.run(deletions.delete(self.services, blob.owner, blob.id, delay))
+
+    def restore(self, blob: Blob) -> None:
+        asyncio.run(deletions.restore_many(self.services, blob.owner, [blob.id]))
 
     def correct(self, blob: Blob, *wanted: Correction) -> Blob | Exception:
         """Correct the labels of a blob; return its new state, or why that failed."""

@@ -83,10 +83,12 @@ class ServiceProcess:
         self.url = url
         return self
 
-    def restart(self) -> None:
-        """Stop it and start it again, at the same address."""
+    def restart(self, meanwhile: Callable[[], object] | None = None) -> None:
+        """Stop it, call `meanwhile`, and start it again at the same address."""
         port = self.url.rpartition(":")[2]
         assert self.stop() == 0
+        if meanwhile:
+            meanwhile()
         self._flags = (*self._flags, "--port", port)
         self.start()
 

@@ -40,7 +40,7 @@ async function check(browser, faults) {
   const answered = page.waitForResponse(
     (response) => response.request().postData()?.includes('query Labels'),
   );
-  await page.locator('.graphiql-tab-button', { hasText: 'Labels' }).click();
+  await page.getByRole('tab', { name: 'Labels', exact: true }).click();
   await page.getByRole('button', { name: /^Execute query/ }).click();
   assert.ok((await (await answered).json()).data);
 

@@ -1,6 +1,6 @@
 // Uses the page of examples/react-apollo or examples/react-urql in Chromium: node react.mjs PAGE PICTURE
-// Prints "ready" before it uploads a second picture, which waits for a line of input, and "waiting" when its labels
-// are waited for.
+// Prints "ready" before it uploads a second picture, which waits for a line of input, "waiting" when its labels
+// are waited for, and "away" when the page says that the service does not answer.
 import assert from 'node:assert/strict';
 
 import { randomBytes } from 'node:crypto';
@@ -60,16 +60,25 @@ async function narrow(tab) {
   assert.equal(await tab.evaluate(() => document.documentElement.scrollWidth), 390);
 }
 
-/** Without a service the page says what to check. */
+/** Without a service the page says what to check, and goes on when there is one. */
 async function unreachable(browser) {
   const tab = await browser.newPage();
-  await tab.goto(page.replace(/#.*/, '#http://127.0.0.1:1'));
-  await send(tab, await readFile(picture));
-  await tab.getByRole('alert').getByText('http://127.0.0.1:1 does not answer. Is it running').waitFor();
-  assert.ok(await tab.getByRole('button', { name: 'Find labels' }).isEnabled());
+  await tab.goto(page);
+  await tab.route(`${api}/**`, (route) => route.abort('connectionrefused'));
+  await send(tab, Buffer.concat([await readFile(picture), randomBytes(8)]));
+  const silence = tab.getByRole('alert').getByText(`${api} does not answer. Is it running`);
+  await silence.waitFor();
+  const sending = tab.waitForRequest(/originals/);
+  await tab.route(/originals/, (route) => route.abort('connectionrefused'));
+  await tab.unroute(`${api}/**`);
+  await sending;
+  await silence.waitFor();
+  await tab.unroute(/originals/);
+  await tab.getByRole('listitem').getByText(/^Cat \d+%$/).waitFor();
+  assert.equal(await tab.getByRole('alert').count(), 0);
 }
 
-/** The labels come although the service is restarted while the page waits for them. */
+/** The page says that the service is away while it waits for labels, which come after a restart. */
 async function restart(tab) {
   console.log('ready');
   await once(process.stdin, 'data');
@@ -81,6 +90,8 @@ async function restart(tab) {
   await stream;
   await tab.getByRole('status').getByText('Waiting for the labels.').waitFor();
   console.log('waiting');
+  await tab.getByRole('alert').getByText(`${api} does not answer.`).waitFor();
+  console.log('away');
   await tab.getByRole('listitem').getByText(/^Cat \d+%$/).waitFor();
   assert.equal(await tab.getByRole('alert').count(), 0);
 }

@@ -3,9 +3,10 @@ const json = (value) => JSON.stringify(value, null, 2);
 /** The tabs a first visit opens with. */
 export const examples = [
   {
-    query: `# Ask for a place to send a picture. PUT its
-# bytes to target.url with target.headers;
-# labelling starts by itself.
+    query: `# Create an upload, then send a picture to target.url
+# with target.headers, for example in a terminal:
+# curl -T cat.jpg -H 'Content-Type: image/jpeg' 'URL'
+# Then paste blob.id into the variables of the next tab.
 mutation CreateUpload($input: CreateUploadInput!) {
   createUpload(input: $input) {
     __typename
@@ -34,8 +35,8 @@ mutation CreateUpload($input: CreateUploadInput!) {
     variables: json({ input: { contentType: 'JPEG' } }),
   },
   {
-    query: `# One picture. The id is in createUpload's answer.
-# labels: null is not yet, [] is nothing found.
+    query: `# One picture; createUpload returned its id. labels is null
+# until it is labelled, and [] if nothing was found.
 query Blob($id: ID!) {
   blob(id: $id) {
     id
@@ -62,8 +63,8 @@ query Blob($id: ID!) {
     variables: json({ id: '' }),
   },
   {
-    query: `# Your pictures, newest first. In filter, name what they
-# must have: {"labels": {"any": ["dog"]}}, or a fact of yours:
+    query: `# Your pictures, newest first. A filter chooses some:
+# {"labels": {"any": ["dog"]}}, or by your own facts:
 # {"metadata": [{"key": "album", "value": "Holidays 2026"}]}.
 # For the next page, pass endCursor as after.
 query Blobs(
@@ -96,8 +97,8 @@ query Blobs(
     variables: json({ filter: {} }),
   },
   {
-    query: `# Correct a picture: add what the labeller missed.
-# removeLabels takes away what is wrong.
+    query: `# Correct a picture: add labels that the detector missed.
+# removeLabels removes wrong ones.
 mutation AddLabels($ids: [ID!]!, $labels: [LabelInput!]!) {
   addLabels(ids: $ids, labels: $labels) {
     ... on CorrectedBlobs {
@@ -126,7 +127,8 @@ mutation AddLabels($ids: [ID!]!, $labels: [LabelInput!]!) {
     variables: json({ ids: [''], labels: [{ name: 'Dog' }] }),
   },
   {
-    query: `# The labels in use: those of most pictures first, each with its newest picture.
+    query: `# The labels in use, most pictures first, each with its
+# newest picture.
 query Labels(
   $prefix: String
   $first: Int = 20
@@ -153,8 +155,8 @@ query Labels(
     variables: json({ first: 20 }),
   },
   {
-    query: `# Each picture as soon as it is labelled.
-# Runs until it is stopped.
+    query: `# Each picture as soon as it is labelled. It runs until
+# you stop it.
 subscription BlobEvents($filter: EventFilter) {
   blobEvents(filter: $filter) {
     kind

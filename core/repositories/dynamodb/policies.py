@@ -8,6 +8,7 @@ from core.domain.clock import from_text, to_text
 from core.repositories.dynamodb.expressions import Item, fits_key, key
 from core.repositories.dynamodb.lists import text_of
 from core.repositories.dynamodb.table import BY_LIST, ConditionFailed, Table
+from core.repositories.dynamodb.versioned import put_next
 from core.repositories.policy_documents import policy_from_document, policy_to_document
 from core.repositories.ports.policies import OwnerPolicy
 from core.repositories.serialization import compress_json, decompress_json
@@ -44,21 +45,15 @@ class DynamoPolicyRepository:
         )
 
     def replace(self, owner: str, policy: LabelPolicy, at: datetime) -> bool:
-        """Store a policy in place of that with the version before. Return False if it has another.
+        """Store a policy in place of that with the version before.
 
-        botocore may repeat the write after a lost response, which then fails: the policy is stored.
+        Return False if the stored one has another version.
         """
         new = OwnerPolicy(policy, at)
-        before = {"N": str(policy.version - 1)}
-        try:
-            if policy.version == 1:
-                self._table.put(policy_to_item(owner, new), "attribute_not_exists(pk)")
-            else:
-                self._table.put(policy_to_item(owner, new), "#version = :before", before=before)
-        except ConditionFailed:
-            stored = self.find(owner)
-            return (stored.policy, stored.set_at) == (policy, at)
-        return True
+        if put_next(self._table, policy_to_item(owner, new), policy.version):
+            return True
+        stored = self.find(owner)
+        return (stored.policy, stored.set_at) == (policy, at)
 
     def record_progress(self, owner: str, new: OwnerPolicy, replaced: OwnerPolicy) -> bool:
         """Record how far a policy has been applied. Return False if that changed meanwhile."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from core.domain.clock import to_text
 from core.domain.own_vocabulary import NO_VOCABULARY, OwnVocabulary
 from core.repositories.dynamodb.expressions import Item, fits_key, key
-from core.repositories.dynamodb.table import ConditionFailed, Table
+from core.repositories.dynamodb.versioned import put_next
 from core.repositories.serialization import compress_json, decompress_json
 from core.repositories.vocabulary_documents import (
     vocabulary_from_document,
@@ -16,6 +16,8 @@ from core.repositories.vocabulary_documents import (
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from core.repositories.dynamodb.table import Table
 
 
 class DynamoVocabularyRepository:
@@ -35,19 +37,10 @@ class DynamoVocabularyRepository:
     def replace(self, owner: str, vocabulary: OwnVocabulary, at: datetime) -> bool:
         """Store a vocabulary in place of that with the version before.
 
-        Return False if the stored one has another version. botocore may repeat the write after a
-        lost response, which then fails: the vocabulary is stored.
+        Return False if the stored one has another version.
         """
         item = vocabulary_to_item(owner, vocabulary, at)
-        before = {"N": str(vocabulary.version - 1)}
-        try:
-            if vocabulary.version == 1:
-                self._table.put(item, "attribute_not_exists(pk)")
-            else:
-                self._table.put(item, "#version = :before", before=before)
-        except ConditionFailed:
-            return self.find(owner) == vocabulary
-        return True
+        return put_next(self._table, item, vocabulary.version) or self.find(owner) == vocabulary
 
 
 def vocabulary_to_item(owner: str, vocabulary: OwnVocabulary, at: datetime) -> Item:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.domain.clock import epoch_ms, from_epoch_ms
 from core.repositories.policy_documents import policy_from_document, policy_to_document
 from core.repositories.ports.policies import OwnerPolicy
+from core.repositories.sqlite.versioned import put_next
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,20 +49,15 @@ class SqlitePolicyRepository:
 
         It is on disk when this returns.
         """
-        values = (json.dumps(policy_to_document(policy)), policy.version, epoch_ms(at), owner)
-        with self._database.write() as connection:
-            if policy.version == 1:
-                statement = (
-                    "INSERT OR IGNORE INTO label_policies (document, version, set_at, owner)"
-                    " VALUES (?, ?, ?, ?)"
-                )
-                return connection.execute(statement, values).rowcount == 1
-            cursor = connection.execute(
-                "UPDATE label_policies SET document = ?, version = ?, set_at = ?, after = NULL,"
-                " examined = 0, finished_at = NULL WHERE owner = ? AND version = ?",
-                (*values, policy.version - 1),
-            )
-            return cursor.rowcount == 1
+        return put_next(
+            self._database,
+            "label_policies",
+            owner,
+            json.dumps(policy_to_document(policy)),
+            policy.version,
+            at,
+            also=", after = NULL, examined = 0, finished_at = NULL",
+        )
 
     def record_progress(self, owner: str, new: OwnerPolicy, replaced: OwnerPolicy) -> bool:
         """Record how far a policy has been applied. Return False if that changed meanwhile."""

@@ -6,8 +6,8 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from core.domain.clock import epoch_ms
 from core.domain.own_vocabulary import NO_VOCABULARY
+from core.repositories.sqlite.versioned import put_next
 from core.repositories.vocabulary_documents import (
     vocabulary_from_document,
     vocabulary_to_document,
@@ -40,20 +40,7 @@ class SqliteVocabularyRepository:
         Return False if the stored one has another version.
         """
         document = json.dumps(vocabulary_to_document(vocabulary), ensure_ascii=False)
-        values = (document, vocabulary.version, epoch_ms(at), owner)
-        with self._database.write() as connection:
-            if vocabulary.version == 1:
-                statement = (
-                    "INSERT OR IGNORE INTO vocabularies (document, version, set_at, owner)"
-                    " VALUES (?, ?, ?, ?)"
-                )
-                return connection.execute(statement, values).rowcount == 1
-            cursor = connection.execute(
-                "UPDATE vocabularies SET document = ?, version = ?, set_at = ?"
-                " WHERE owner = ? AND version = ?",
-                (*values, vocabulary.version - 1),
-            )
-            return cursor.rowcount == 1
+        return put_next(self._database, "vocabularies", owner, document, vocabulary.version, at)
 
 
 # Each search reads it.

@@ -9,6 +9,7 @@ import { createRoot } from 'react-dom/client';
 
 import possibleTypes from './possibleTypes.json'; // docs/possibleTypes.json: without it, errors are empty objects
 import { CREATE, EVENTS } from './operations';
+import { patientFetch, useSilence } from './service';
 import { ACCEPT, ending, send, sentence, typeOf } from './upload';
 
 const api = location.hash.slice(1) || 'http://127.0.0.1:8000';
@@ -21,13 +22,13 @@ const retry = new RetryLink({
 });
 const client = new ApolloClient({
   cache: new InMemoryCache({ possibleTypes }),
-  link: retry.concat(new HttpLink({ uri: `${api}/graphql` })), // and headers: { authorization: 'Bearer <key>' }
+  link: retry.concat(new HttpLink({ uri: `${api}/graphql`, fetch: patientFetch })), // and headers: { authorization: 'Bearer <key>' }
 });
 
 /** Shows the labels of a picture when they are there. */
 function Labels({ id }: { id: string }) {
   const { data, error } = useSubscription(EVENTS, { variables: { id } });
-  const fault = error ? sentence(error, api) : ending(data?.blobEvents);
+  const fault = error ? sentence(error) : ending(data?.blobEvents);
   if (fault) return <p role="alert">{fault}</p>;
   const labels = data?.blobEvents.blob?.labels;
   if (!labels) return <p role="status">Waiting for the labels.</p>;
@@ -44,13 +45,16 @@ function App() {
   const [id, setId] = useState<string>();
   const [sent, setSent] = useState<number>(); // the part of the picture that is sent, while it is being sent
   const [fault, setFault] = useState<string>();
+  const silence = useSilence();
 
   /** Sends the picture; returns the id of its blob. */
   async function upload(picture: File, maxLabels: number) {
-    const { data } = await create({ variables: { input: { contentType: typeOf(picture), sizeBytes: picture.size, maxLabels } } });
+    const idempotencyKey = crypto.randomUUID(); // so that a repeated request makes no second blob
+    const input = { contentType: typeOf(picture), sizeBytes: picture.size, maxLabels, idempotencyKey };
+    const { data } = await create({ variables: { input } });
     const made = data?.createUpload;
     if (made?.__typename !== 'CreatedUpload') throw new Error(made?.message);
-    await send(picture, made.target!, setSent); // null only where an idempotencyKey is repeated
+    await send(picture, made.target!, setSent); // null only where the bytes are there already
     return made.blob.id;
   }
 
@@ -61,7 +65,7 @@ function App() {
     setFault(undefined);
     setSent(0);
     const uploaded = upload(form.get('picture') as File, Number(form.get('most')));
-    await uploaded.then(setId, (error) => setFault(sentence(error, api)));
+    await uploaded.then(setId, (error) => setFault(sentence(error)));
     setSent(undefined);
   }
 
@@ -71,6 +75,7 @@ function App() {
       <label>Labels at most <input name="most" type="number" defaultValue={10} /></label>
       <button disabled={sent !== undefined}>Find labels</button>
       {sent !== undefined && <progress value={sent} aria-label="Sent" />}
+      {silence && <p role="alert">{silence}</p>}
       {fault && <p role="alert">{fault}</p>}
       {id && <Labels key={id} id={id} />}
     </form>

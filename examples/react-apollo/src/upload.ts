@@ -1,4 +1,5 @@
 // What a page needs beside GraphQL: the type of a file, its upload, and sentences for people.
+import { patiently } from './service';
 
 /** The type to declare for each that a browser gives to a file. */
 const TYPES = {
@@ -19,12 +20,8 @@ export function typeOf(picture: File) {
   return TYPES[picture.type as keyof typeof TYPES] ?? 'JPEG';
 }
 
-/** Returns what to tell a user about an error. `service` is the address that was asked. */
-export function sentence(error: unknown, service: string): string {
-  // fetch throws it without a response, or when this page may not read the response.
-  if (error instanceof TypeError) {
-    return `${service} does not answer. Is it running, and does it accept pages of ${location.origin} (--cors-origins)?`;
-  }
+/** Returns what to tell a user about an error. */
+export function sentence(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -47,14 +44,21 @@ interface Target {
 }
 
 /** Sends a picture. `onProgress` receives the part that is sent, from 0 to 1. */
-export function send(picture: File, { method, url, headers }: Target, onProgress: (part: number) => void) {
+export function send(picture: File, target: Target, onProgress: (part: number) => void) {
+  return patiently(target.url, async () => {
+    await picture.slice(0, 1).arrayBuffer(); // throws if the file has changed or is gone
+    await put(picture, target, onProgress);
+  });
+}
+
+function put(picture: File, { method, url, headers }: Target, onProgress: (part: number) => void) {
   return new Promise<void>((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not tell how much it has sent
     request.open(method, url);
     for (const { name, value } of headers) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
     request.onload = () => (request.status === 200 ? resolve() : reject(new Error(refusal(request))));
-    request.onerror = () => reject(new Error(sentence(new TypeError(), new URL(url).origin)));
+    request.onerror = () => reject(new TypeError('no response'));
     request.send(picture);
   });
 }

@@ -6,6 +6,7 @@ import { createRoot } from 'react-dom/client';
 import { cacheExchange, Client, fetchExchange, Provider, useMutation, useSubscription } from 'urql';
 
 import { CREATE, EVENTS } from './operations';
+import { patientFetch, useSilence } from './service';
 import { ACCEPT, ending, send, sentence, typeOf } from './upload';
 
 const api = location.hash.slice(1) || 'http://127.0.0.1:8000';
@@ -20,6 +21,7 @@ const retry = retryExchange({
 });
 const client = new Client({
   url: `${api}/graphql`,
+  fetch: patientFetch,
   fetchSubscriptions: true, // over HTTP: no WebSocket and no further package is needed
   exchanges: [cacheExchange, retry, fetchExchange],
   // fetchOptions: { headers: { authorization: 'Bearer <key>' } },
@@ -28,7 +30,7 @@ const client = new Client({
 /** Shows the labels of a picture when they are there. */
 function Labels({ id }: { id: string }) {
   const [{ data, error }] = useSubscription({ query: EVENTS, variables: { id } });
-  const fault = error ? sentence(error.networkError ?? error.graphQLErrors[0], api) : ending(data?.blobEvents);
+  const fault = error ? sentence(error.networkError ?? error.graphQLErrors[0]) : ending(data?.blobEvents);
   if (fault) return <p role="alert">{fault}</p>;
   const labels = data?.blobEvents.blob?.labels;
   if (!labels) return <p role="status">Waiting for the labels.</p>;
@@ -45,14 +47,17 @@ function App() {
   const [id, setId] = useState<string>();
   const [sent, setSent] = useState<number>(); // the part of the picture that is sent, while it is being sent
   const [fault, setFault] = useState<string>();
+  const silence = useSilence();
 
   /** Sends the picture; returns the id of its blob. */
   async function upload(picture: File, maxLabels: number) {
-    const { data, error } = await create({ input: { contentType: typeOf(picture), sizeBytes: picture.size, maxLabels } });
+    const idempotencyKey = crypto.randomUUID(); // so that a repeated request makes no second blob
+    const input = { contentType: typeOf(picture), sizeBytes: picture.size, maxLabels, idempotencyKey };
+    const { data, error } = await create({ input });
     if (error) throw error.networkError ?? error.graphQLErrors[0];
     const made = data?.createUpload;
     if (made?.__typename !== 'CreatedUpload') throw new Error(made?.message);
-    await send(picture, made.target!, setSent); // null only where an idempotencyKey is repeated
+    await send(picture, made.target!, setSent); // null only where the bytes are there already
     return made.blob.id;
   }
 
@@ -63,7 +68,7 @@ function App() {
     setFault(undefined);
     setSent(0);
     const uploaded = upload(form.get('picture') as File, Number(form.get('most')));
-    await uploaded.then(setId, (error) => setFault(sentence(error, api)));
+    await uploaded.then(setId, (error) => setFault(sentence(error)));
     setSent(undefined);
   }
 
@@ -73,6 +78,7 @@ function App() {
       <label>Labels at most <input name="most" type="number" defaultValue={10} /></label>
       <button disabled={sent !== undefined}>Find labels</button>
       {sent !== undefined && <progress value={sent} aria-label="Sent" />}
+      {silence && <p role="alert">{silence}</p>}
       {fault && <p role="alert">{fault}</p>}
       {id && <Labels key={id} id={id} />}
     </form>

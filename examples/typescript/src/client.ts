@@ -108,7 +108,14 @@ const [, , file, url = 'http://127.0.0.1:8000/graphql', key] = process.argv;
 if (!file) throw new Error('Give the path of a picture.');
 const service = new Labelling(url, key);
 const contentType = TYPES[extname(file).toLowerCase() as keyof typeof TYPES] ?? 'JPEG'; // the bytes decide in the end
-const id = await service.upload(new Uint8Array(await readFile(file)), contentType);
-for (const { name, confidence } of await service.labels(id)) {
-  console.log(`${confidence.toFixed(1).padStart(5)}%  ${name}`);
+try {
+  const id = await service.upload(new Uint8Array(await readFile(file)), contentType);
+  for (const { name, confidence } of await service.labels(id)) {
+    console.log(`${confidence.toFixed(1).padStart(5)}%  ${name}`);
+  }
+} catch (error) {
+  // fetch throws a TypeError without a response.
+  const silent = error instanceof TypeError;
+  console.error(silent ? `${url} does not answer. Start the service, or name another.` : (error as Error).message);
+  process.exitCode = 1;
 }

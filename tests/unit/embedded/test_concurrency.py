@@ -118,7 +118,7 @@ def test_refusals_are_counted_and_logged_once_a_minute(caplog: pytest.LogCapture
 
 @pytest.mark.parametrize("entry", ["proxy.example", "10.0.0.1/8", ""])
 def test_entry_that_is_no_address_is_an_error(entry: str) -> None:
-    with pytest.raises(BadSetting, match="TRUSTED_PROXIES contains"):
+    with pytest.raises(BadSetting, match=r"TRUSTED_PROXIES .*contains"):
         Proxies(["127.0.0.1", entry])
 
 

@@ -79,12 +79,14 @@ test('a picture that waits to be deleted disappears, and a restored one returns 
   assert.deepEqual(collection.order, ['d', 'c', 'b']);
 });
 
-test('a poll hides a picture that waits to be deleted', async () => {
+test('a poll hides a picture that waits to be deleted, and it returns once an event tells that it was restored', async () => {
   const { updates, collection, client } = await updatesOf([blobOf('b'), blobOf('a')]);
   const nodes = { b: blobOf('b', { deletesAt: '2026-01-31T12:00:30.000Z' }), a: blobOf('a') };
   client.ask = async (query, { ids }) => (ids ? { nodes: ids.map((id) => nodes[id]) } : pageOf([nodes.a]));
   await updates.look();
   assert.deepEqual(collection.order, ['a']);
+  updates.happened({ kind: 'EDITED', blobId: 'b', blob: blobOf('b') });
+  assert.deepEqual(collection.order, ['b', 'a']);
 });
 
 test('a look finds what other clients added, corrected and deleted', async () => {

@@ -153,7 +153,12 @@ def test_get_returns_status_labels_and_failure(stores: EmbeddedStores, anna: Gra
         assert answer.status_code == 200
         return answer.json()
 
-    no_facts: dict[str, Any] = {"file_name": None, "external_id": None, "metadata": {}}
+    no_facts: dict[str, Any] = {
+        "file_name": None,
+        "external_id": None,
+        "metadata": {},
+        "deletes_at": None,
+    }
     assert shown(awaiting.id) == no_facts | {
         "blob_id": awaiting.id,
         "status": "AWAITING_UPLOAD",
@@ -170,6 +175,16 @@ def test_get_returns_status_labels_and_failure(stores: EmbeddedStores, anna: Gra
         "code": "CORRUPT_IMAGE",
         "message": "The picture breaks off.",
     }
+
+
+def test_get_returns_when_a_blob_will_be_deleted(stores: EmbeddedStores, anna: GraphQL) -> None:
+    """As GraphQL's deletesAt: in UTC with milliseconds."""
+    blob = stores.labelled("anna", Label("Cat", 91.5))
+    delete = "mutation ($id: ID!) { deleteBlob(blobId: $id, input: {delaySeconds: 30}) "
+    deleted = anna.ask(delete + "{ ... on DeletedBlob { deletesAt } } }", id=blob.id)["deleteBlob"]
+    answer = anna.client.get(f"/v1/blobs/{blob.id}", headers=anna.headers)
+    assert answer.json()["deletes_at"] == deleted["deletesAt"]
+    assert deleted["deletesAt"].endswith("Z")
 
 
 def test_absent_and_foreign_blobs_give_the_same_404(
@@ -201,9 +216,9 @@ def test_unavailable_store_gives_503(
     answer = client.request(method, path, headers=anna.headers)
     request_id = read_problem(answer, "SERVICE_UNAVAILABLE")["request_id"]
     assert "fire" not in answer.text
-    (line,) = [each for each in caplog.records if each.message == "request failed"]
+    (line,) = [each for each in caplog.records if each.message == "store unavailable"]
     assert line.__dict__["request_id"] == request_id
-    assert "fire" in caplog.text
+    assert line.__dict__["error"] == "disk on fire"
 
 
 def test_exceeded_quota_gives_429_with_retry_after(

@@ -124,5 +124,9 @@ def test_folder_that_cannot_be_written_is_unhealthy_until_it_can(
     with monkeypatch.context() as patched:
         patched.setattr("os.access", lambda path, _: path != tmp_path / "originals")
         error = reserve.health_error()
+        patched.setattr("core.storage.disk_reserve.is_read_only", lambda _: True)
+        read_only = reserve.health_error()
     assert error == f"{tmp_path / 'originals'} can't be written: give them to the service's user"
+    assert read_only is not None
+    assert "mounted read-only" in read_only
     assert reserve.health_error() is None

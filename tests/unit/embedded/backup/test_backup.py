@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -91,6 +94,11 @@ def test_only_new_pictures_are_copied(
     assert sorted(everything(tmp_path / "new").values()) == [b"first", b"first", b"second"]
 
 
+def target_file(target: FolderTarget, backup: str, file: str) -> Path:
+    """A file of a backup in a folder."""
+    return target._root / "backups" / backup / file
+
+
 class Failing(FolderTarget):
     """Stores so many files, then fails as a process that is killed: it does nothing more."""
 
@@ -125,16 +133,16 @@ def test_interrupted_backup_leaves_the_whole_ones_and_nothing_that_passes_for_wh
         content = b"picture %d" % steps
         add_labelled(data, opened, content)
         target = Failing(root, allowed=steps)
-        try:
+        made = None
+        with suppress(Unavailable):
             made = maker.make(target, keep=1)
-        except Unavailable:
-            newest = verify_backup(FolderTarget(root), None)
-            assert newest.problems == {}
-            if newest.backup not in names:  # it was whole, and older ones were being deleted
-                names.append(newest.backup)
-            steps += 1
-            continue
-        break
+        if made and not made.prune_error:
+            break
+        newest = verify_backup(FolderTarget(root), None)
+        assert newest.problems == {}
+        assert (newest.backup not in names) == bool(made)  # whole: older ones were being deleted
+        names.append(newest.backup)
+        steps += 1
     assert steps > 4  # picture, listing, database, manifest, and what was deleted
     assert verify_backup(FolderTarget(root), None).backup == made.name
     assert {name.split("/")[1] for name, _ in FolderTarget(root).sizes() if "backups" in name} == {
@@ -233,6 +241,60 @@ def test_backup_without_a_number_to_keep_deletes_no_backup(
     clock.now = clock.now.replace(hour=10)
     made = maker.make(target, keep=9)
     assert made.deleted == ["20260131T000000Z", "20260131T010000Z"]
+
+
+def test_backup_dated_in_the_future_is_not_taken_for_the_newest(
+    data: Path,
+    opened: Stores,
+    maker: BackupMaker,
+    target: FolderTarget,
+    clock: SettableClock,
+    tmp_path: Path,
+) -> None:
+    """The clock was ten years ahead once; --keep 1 keeps the backup that was made last."""
+    add_labelled(data, opened, b"first")
+    clock.now += timedelta(days=3650)
+    future = maker.make(target, keep=None)
+    clock.now -= timedelta(days=3650)
+    add_labelled(data, opened, b"second")
+    kept = maker.make(target, keep=2)
+    assert (kept.later_dated, kept.deleted) == ([future.name], [])
+    assert verify_backup(target, None).backup == kept.name
+    add_labelled(data, opened, b"third")
+    clock.now += timedelta(hours=1)
+    made = maker.make(target, keep=1)
+    assert (made.later_dated, made.deleted) == ([future.name], [kept.name, future.name])
+    assert restore(target, None, tmp_path / "new").pictures == 3
+
+
+def test_backup_of_an_earlier_version_is_older_than_a_new_one_whatever_its_date(
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, clock: SettableClock
+) -> None:
+    """Its manifest has no number."""
+    add_labelled(data, opened, b"first")
+    clock.now += timedelta(days=3650)
+    old = maker.make(target, keep=None)
+    manifest = target_file(target, old.name, "manifest.json")
+    fields = json.loads(manifest.read_text())
+    del fields["number"]
+    manifest.write_text(json.dumps(fields | {"format": 2}))
+    clock.now -= timedelta(days=3650)
+    made = maker.make(target, keep=1)
+    assert (made.deleted, verify_backup(target, None).backup) == ([old.name], made.name)
+
+
+def test_damaged_manifest_counts_as_oldest_and_is_told_where_it_may_be_the_newest(
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, clock: SettableClock
+) -> None:
+    add_labelled(data, opened, b"first")
+    clock.now += timedelta(days=3650)
+    damaged = maker.make(target, keep=None)
+    target_file(target, damaged.name, "manifest.json").write_text("{")
+    with pytest.raises(BackupDamaged):
+        verify_backup(target, None)
+    clock.now -= timedelta(days=3650)
+    made = maker.make(target, keep=1)
+    assert (made.deleted, verify_backup(target, None).backup) == ([damaged.name], made.name)
 
 
 def test_second_backup_at_the_same_time_is_refused(

@@ -12,6 +12,7 @@ from embedded.backup.manifest import (
     Part,
     backup_name,
     backups_in,
+    by_age,
     dump_manifest,
     dump_original,
     load_manifest,
@@ -30,6 +31,7 @@ MANIFEST = Manifest(
     original_bytes=12,
     missing=("originals/anna/01",),
     damaged=("originals/anna/02",),
+    number=8,
 )
 
 
@@ -42,6 +44,7 @@ def test_manifest_of_the_first_format_does_not_tell_what_is_missing() -> None:
     first = (Path(__file__).parent / "manifest_format_1.json").read_bytes()
     manifest = load_manifest(first)
     assert (manifest.originals, manifest.lacking, manifest.recorded) == (2, 0, False)
+    assert manifest.number == 0
     assert MANIFEST.recorded
 
 
@@ -54,7 +57,7 @@ def test_unreadable_manifest_is_damage(content: bytes) -> None:
 
 
 def test_manifest_of_a_later_program_tells_what_to_do() -> None:
-    later = dump_manifest(MANIFEST).replace(b'"format": 2', b'"format": 3')
+    later = dump_manifest(MANIFEST).replace(b'"format": 3', b'"format": 4')
     with pytest.raises(BackupDamaged, match="update the program"):
         load_manifest(later)
 
@@ -94,8 +97,14 @@ def test_backup_is_whole_with_its_manifest() -> None:
 
 def test_newest_whole_backups_are_kept() -> None:
     backups = {"1": True, "2": True, "3": False, "4": True, "5": False}
-    assert surplus(backups, keep=2) == ["1", "3", "5"]
-    assert surplus(backups, keep=9) == surplus(backups, keep=None) == ["3", "5"]
+    assert surplus(backups, ["1", "2", "4"], keep=2) == ["1", "3", "5"]
+    assert surplus(backups, ["4", "1", "2"], keep=2) == ["3", "4", "5"]
+    for keep in (9, None):
+        assert surplus(backups, ["1", "2", "4"], keep) == ["3", "5"]
+
+
+def test_age_is_told_by_numbers_and_by_names_where_there_are_none() -> None:
+    assert by_age({"2026": 2, "2036": 1, "2019": 0, "2018": 0}) == ["2018", "2019", "2036", "2026"]
 
 
 def test_only_pictures_that_no_backup_lists_are_unused() -> None:

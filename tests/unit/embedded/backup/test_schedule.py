@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from core.domain.errors import Unavailable
 from core.runtime.settings import BadSetting
 from core.storage.files import path_of
 from embedded.backup.manifest import backups_in
-from embedded.backup.schedule import BackupSchedule, LastBackup, last_backup
+from embedded.backup.schedule import UNREADABLE, BackupSchedule, LastBackup, last_backup
 from embedded.backup.targets import FolderTarget
 from embedded.settings import Settings
 from embedded.stores import Stores
@@ -80,6 +82,67 @@ def test_failure_is_logged_and_the_backup_tried_again(
     (tmp_path / "target").unlink()
     schedule()
     assert len(made(settings)) == 1
+
+
+@pytest.mark.parametrize("file", ["originals.tsv", "manifest.json"])
+def test_damaged_backup_does_not_repeat_the_next_one_until_earlier_ones_are_gone(
+    settings: Settings,
+    data: Path,
+    opened: Stores,
+    clock: SettableClock,
+    caplog: pytest.LogCaptureFixture,
+    file: str,
+) -> None:
+    """Its pictures are not known, so that none is deleted from the target."""
+    schedule = BackupSchedule(replace(settings, backup_keep=3), opened, clock)
+    for content in (b"first", b"second", b"third"):
+        blob = add_labelled(data, opened, content)
+        schedule()
+        opened.blobs.delete(blob, clock())
+        path_of(data, blob.key).unlink()
+        clock.advance(timedelta(hours=24))
+    target = Path(settings.backup_to or "")
+    last = made(settings)[-1]
+    (target / "backups" / last / file).write_bytes(b"damaged")
+    for _ in range(5):
+        schedule()
+        clock.advance(timedelta(minutes=1))
+    days = [name[:8] for name in made(settings)]
+    assert (
+        days
+        == {
+            "originals.tsv": ["20260201", "20260202", "20260203"],
+            "manifest.json": ["20260131", "20260201", "20260203"],  # it counts as the oldest
+        }[file]
+    )
+    pictures = [path for path in target.glob("originals/*/*") if path.is_file()]
+    assert len(pictures) == {"originals.tsv": 3, "manifest.json": 2}[file]
+    assert (UNREADABLE in caplog.text) == (file == "originals.tsv")
+
+
+def test_target_that_deletes_nothing_gets_no_backup_each_minute(
+    settings: Settings,
+    opened: Stores,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As a bucket whose policy allows no deletion."""
+
+    def refuse(_self: FolderTarget, _name: str) -> None:
+        raise Unavailable("access denied")
+
+    monkeypatch.setattr(FolderTarget, "delete", refuse)
+    schedule = BackupSchedule(settings, opened, clock)
+    for _ in range(4):
+        for _ in range(3):
+            schedule()
+            clock.advance(timedelta(minutes=1))
+        clock.advance(timedelta(hours=24))
+    assert len(made(settings)) == 4
+    assert [each.message for each in caplog.records if each.levelno == logging.ERROR] == [
+        "older backups not deleted"
+    ] * 2
 
 
 def test_lost_picture_is_remembered_until_a_backup_has_all(

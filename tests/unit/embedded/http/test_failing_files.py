@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message
 
 from api.rest.app import create_app
 from core.domain.blob import Blob
@@ -17,7 +23,7 @@ from core.domain.errors import StorageFull, Unavailable
 from core.domain.thumbnail import ThumbnailSize
 from core.storage.disk_reserve import DiskReserve
 from embedded.http.object_routes import ObjectRoutes
-from embedded.http.thumbnails import Thumbnails
+from embedded.http.thumbnails import CLIENT_CLOSED_REQUEST, Thumbnails
 from labeller.detectors.base import Picture
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores
@@ -121,6 +127,64 @@ def test_thumbnail_of_a_blob_deleted_meanwhile_is_not_kept(routes: Routes) -> No
     routes.make = make
     routes.thumbnail()
     assert routes.derived() == []
+
+
+def test_thumbnail_is_made_for_a_client_that_comes_when_the_last_one_leaves(
+    stores: EmbeddedStores,
+) -> None:
+    """The one before was cancelled, but not yet forgotten."""
+    blob = stores.labelled("anna")
+
+    async def ask_twice() -> Response:
+        came = asyncio.Event()
+        turns: list[asyncio.Future[bytes]] = []
+
+        class Turn(asyncio.Future[bytes]):
+            def cancel(self, msg: object = None) -> bool:
+                came.set()
+                return super().cancel(msg)
+
+        def run(*_: object) -> asyncio.Future[bytes]:
+            turns.append(Turn())
+            if len(turns) > 1:
+                turns[-1].set_result(b"small")
+            return turns[-1]
+
+        thumbnails = Thumbnails(
+            *(stores.blobs, stores.storage, stores.signer, stores.clock),
+            lambda _picture, _size: b"small",
+            lambda _: None,
+            read=read_at_once,
+            run=run,
+        )
+        url = urlsplit(thumbnails.url(blob, ThumbnailSize.SMALL) or "")
+        params = {"owner": blob.owner, "blob_id": blob.id}
+        scope = {"type": "http", "query_string": url.query.encode(), "path_params": params}
+        scope["headers"] = []
+
+        async def stay() -> Message:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def leave() -> Message:
+            return {"type": "http.disconnect"}
+
+        async def come() -> Response:
+            await came.wait()
+            return await thumbnails.get_small(Request(scope, stay))
+
+        coming = asyncio.ensure_future(come())
+        await asyncio.sleep(0)
+        left = await thumbnails.get_small(Request(scope, leave))
+        assert left.status_code == CLIENT_CLOSED_REQUEST
+        return await coming
+
+    answer = asyncio.run(ask_twice())
+    assert (answer.status_code, answer.body) == (200, b"small")
+
+
+async def read_at_once(call: Callable[..., Any], *args: Any) -> Any:
+    return call(*args)
 
 
 def test_thumbnail_is_not_kept_if_the_store_fails(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
 import json
+import os
 import re
 import shutil
 import socket
@@ -40,7 +42,7 @@ from core.storage.signed_url import UrlSigner
 from embedded.concurrency import Concurrency
 from embedded.http.concurrency import LimitConcurrency
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
-from embedded.http.object_routes import ObjectRoutes
+from embedded.http.object_routes import NO_SPACE, NOT_STORED, ObjectRoutes
 from embedded.serve import server_options
 from embedded.settings import Settings
 from labeller.s3_event import Upload, uploads_in_message
@@ -555,6 +557,38 @@ def test_full_disk_gives_507_and_stores_nothing(
     monkeypatch.setattr("core.storage.durable_files.IncomingFile.sync", fail)
     assert refused(routes.put()) == (507, "InsufficientStorage")
     routes.assert_nothing_happened()
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "message", "cause"),
+    [
+        (errno.EROFS, 503, NOT_STORED, "mounted read-only"),
+        (errno.EACCES, 503, NOT_STORED, "to the service's user"),
+        (errno.ENOSPC, 507, NO_SPACE, "no space left"),
+    ],
+)
+def test_uploads_to_a_broken_disk_log_one_line_that_says_what_to_do(
+    routes: Routes,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    number: int,
+    status: int,
+    message: str,
+    cause: str,
+) -> None:
+    """Not a traceback for each request."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    target = routes.target()
+    with monkeypatch.context() as patched:
+        patched.setattr("core.storage.durable_files.os.open", fail)
+        assert [routes.put(target).status_code for _ in range(3)] == [status] * 3
+    (line,) = (record for record in caplog.records if record.levelname == "ERROR")
+    assert (line.message, line.exc_info) == (message, None)
+    assert cause in vars(line)["error"]
+    assert routes.put(target).status_code == 200
 
 
 def test_put_into_the_reserve_returns_507_until_there_is_space(routes: Routes) -> None:

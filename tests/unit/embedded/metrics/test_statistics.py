@@ -49,3 +49,20 @@ def test_webhooks_are_counted_by_the_line_that_they_wait_in(
     assert found.endpoints_waiting == 1
     stores.deliveries.disable_endpoint("anna", ENDPOINT, clock())
     assert read_statistics(stores.database, [], clock()).endpoints_disabled == 1
+
+
+def test_pending_webhooks_are_read_once_in_the_order_of_an_index(
+    stores: EmbeddedStores, clock: SettableClock
+) -> None:
+    """Of hundreds of thousands a second pass, or a sort, takes as long as the first."""
+    statements: list[str] = []
+    with stores.database.read() as connection:
+        connection.set_trace_callback(statements.append)
+    read_statistics(stores.database, ["uploads"], clock())  # by the connection that is idle now
+    connection.set_trace_callback(None)
+    (statement,) = (each for each in statements if "deliveries" in each)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
+    steps = [step for *_, step in plan]
+    assert sum("SCAN deliveries USING INDEX deliveries_in_line" in step for step in steps) == 1
+    assert ["TEMP B-TREE" in step for step in steps].count(True) == 1  # of the few lines
+    assert "TEMP B-TREE" in steps[-1]

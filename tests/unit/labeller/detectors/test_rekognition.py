@@ -1,189 +1,42 @@
-"""The Rekognition detector: its requests for each kind of picture, and its results.
-
-The responses in tests/events/rekognition_*.json were written after the "DetectLabels" page of the
-Amazon Rekognition API reference, not recorded from a call.
-"""
+"""The Rekognition detector: its requests for each kind of picture, and what it refuses."""
 
 from __future__ import annotations
 
-import io
-import json
 import re
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import boto3
 import numpy as np
 import pytest
-from botocore.config import Config
-from botocore.stub import ANY, Stubber
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from core.domain.blob import FailureCode, ImageType
-from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
-from core.domain.label import BoundingBox, Detection, Instance, Label
+from core.domain.errors import PictureRefused
 from labeller.detectors.base import Picture
 from labeller.detectors.rekognition import (
     HEADER_BYTES,
-    MAX_CONVERTED_SIDE,
     MAX_INLINE_BYTES,
     MAX_S3_BYTES,
     RekognitionDetector,
 )
-from labeller.detectors.rekognition_response import labels_in
 from tests.support.damage import png_of
 from tests.support.photos import as_jpeg, photo
-
-BUCKET = "pictures"
-KEY = "originals/anna/01ARYZ"
-WHOLE = BoundingBox(0, 0, 1, 1)
-EVENTS = Path(__file__).parents[3] / "events"
-
-
-def example_response(name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((EVENTS / f"rekognition_{name}.json").read_text())
-    return content
-
-
-def client(**options: Any) -> Any:
-    return boto3.client(
-        "rekognition",
-        region_name="eu-west-1",
-        aws_access_key_id="none",
-        aws_secret_access_key="none",
-        **options,
-    )
-
-
-class Rekognition:
-    """A client that returns scripted responses and records its requests."""
-
-    def __init__(self) -> None:
-        self.client = client()
-        self.stub = Stubber(self.client)
-        self.requests: list[dict[str, Any]] = []
-        self.client.meta.events.register(
-            "provide-client-params.rekognition.DetectLabels",
-            lambda params, **_: self.requests.append(params),
-        )
-
-    def expect_object(self, *, max_labels: int = 10, min_confidence: float = 55) -> None:
-        """Respond once, if the request names the object in the bucket."""
-        image = {"S3Object": {"Bucket": BUCKET, "Name": KEY}}
-        self._expect(image, max_labels, min_confidence)
-
-    def expect_bytes(self, *, max_labels: int = 10, min_confidence: float = 55) -> None:
-        """Respond once, if the request holds bytes."""
-        self._expect({"Bytes": ANY}, max_labels, min_confidence)
-
-    def _expect(self, image: Any, max_labels: int, min_confidence: float) -> None:
-        request = {"Image": image, "MaxLabels": max_labels, "MinConfidence": min_confidence}
-        self.stub.add_response("detect_labels", example_response("street"), request)
-
-    def sent(self) -> Image.Image:
-        """The picture in the request, which keeps all limits."""
-        content = self.requests[-1]["Image"]["Bytes"]
-        assert len(content) <= MAX_INLINE_BYTES
-        image = Image.open(io.BytesIO(content))
-        image.load()
-        assert (image.format, image.mode) == ("JPEG", "RGB")
-        assert 80 <= min(image.size) <= max(image.size) <= MAX_CONVERTED_SIDE
-        assert "exif" not in image.info
-        return image
-
-
-@pytest.fixture
-def rekognition() -> Iterator[Rekognition]:
-    rekognition = Rekognition()
-    with rekognition.stub:
-        yield rekognition
-    rekognition.stub.assert_no_pending_responses()
-
-
-class Stored:
-    """A picture in a bucket. Counts the bytes that are read of it."""
-
-    def __init__(self, content: bytes, kind: ImageType | None = None) -> None:
-        self.content = content
-        self.kind = kind or (ImageType.PNG if content.startswith(b"\x89PNG") else ImageType.JPEG)
-        self.streams: list[BinaryIO] = []
-        self.starts: list[int] = []
-
-    def picture(self, *, sized: bool = True) -> Picture:
-        size = len(self.content) if sized else None
-        return Picture(KEY, self.kind, self._open, size, self._start)
-
-    def _open(self) -> BinaryIO:
-        self.streams.append(io.BytesIO(self.content))
-        return self.streams[-1]
-
-    def _start(self, length: int) -> bytes:
-        self.starts.append(length)
-        return self.content[:length]
-
-
-def detector_by(
-    rekognition: Any, *, max_pixels: int = 50_000_000, max_bytes: int = 15_000_000
-) -> RekognitionDetector:
-    return RekognitionDetector(rekognition, BUCKET, max_pixels=max_pixels, max_bytes=max_bytes)
-
-
-def seen(rekognition: Rekognition, content: bytes, **limits: int) -> Detection:
-    detector = detector_by(rekognition.client, **limits)
-    stored = Stored(content)
-    detection = detector.detect(stored.picture(), max_labels=10, min_confidence=55)
-    assert all(stream.closed for stream in stored.streams)
-    return detection
-
-
-def refusal(
-    rekognition: Rekognition,
-    content: bytes,
-    kind: ImageType | None = None,
-    *,
-    sized: bool = True,
-    **limits: int,
-) -> PictureRefused:
-    """The reason for a picture's refusal. Without an expected response nothing was requested."""
-    detector = detector_by(rekognition.client, **limits)
-    stored = Stored(content, kind)
-    with pytest.raises(PictureRefused) as refused:
-        detector.detect(stored.picture(sized=sized), max_labels=10, min_confidence=55)
-    assert all(stream.closed for stream in stored.streams)
-    return refused.value
-
-
-def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
-
-
-def exif(orientation: int) -> Image.Exif:
-    made = Image.Exif()
-    made[0x0112] = orientation
-    return made
-
-
-@cache
-def chelsea(width: int = 451, height: int = 300) -> Image.Image:
-    image = Image.open(io.BytesIO(photo("chelsea.png"))).convert("RGB")
-    return image.resize((width, height))
-
-
-@cache
-def noise(width: int, height: int) -> Image.Image:
-    chance = np.random.default_rng(7)
-    return Image.fromarray(chance.integers(0, 256, (height, width, 3), np.uint8))
-
+from tests.support.rekognition_stub import (
+    KEY,
+    Rekognition,
+    Stored,
+    chelsea,
+    detector_by,
+    encode,
+    exif,
+    noise,
+    refusal,
+    seen,
+)
 
 # Requests.
 
@@ -419,274 +272,6 @@ def test_scan_bomb_is_not_decoded(rekognition: Rekognition) -> None:
     last = progressive[progressive.rindex(b"\xff\xda") : -2]
     refused = refusal(rekognition, progressive[:-2] + last * 5000 + b"\xff\xd9")
     assert refused.code == FailureCode.CORRUPT_IMAGE
-
-
-# Responses.
-
-
-def test_documented_response_is_read(rekognition: Rekognition) -> None:
-    """Name, confidence, parents, instances, aliases, categories; most confident first."""
-    rekognition.expect_object()
-    labels = seen(rekognition, photo("rocket.jpg")).labels
-    assert [(label.name, round(label.confidence)) for label in labels] == [
-        ("Car", 99), ("Transportation", 99), ("Vehicle", 99), ("Person", 92), ("Road", 71),
-    ]  # fmt: skip
-    car, *_, road = labels
-    assert car.parents == ("Vehicle", "Transportation")
-    assert car.aliases == ("Automobile",)
-    assert car.categories == ("Vehicles and Automotive",)
-    assert [round(instance.confidence) for instance in car.instances] == [99, 97]
-    box = car.instances[1].bounding_box
-    assert (box.left, box.top) == (0.7309805154800415, 0.5251884460449219)
-    assert (box.width, box.height) == pytest.approx((0.2429988533258438, 0.21577216684818268))
-    assert road == Label("Road", 71.46966552734375, categories=("Travel and Adventure",))
-
-
-def test_response_without_labels_is_a_result(rekognition: Rekognition) -> None:
-    rekognition.stub.add_response("detect_labels", example_response("nothing"))
-    assert seen(rekognition, photo("rocket.jpg")).labels == ()
-
-
-def test_optional_fields_may_be_missing() -> None:
-    """All but name and confidence."""
-    response = {"Labels": [{"Name": "Cat", "Confidence": 99.0}]}
-    labels = labels_in(response, WHOLE, max_labels=9, min_confidence=0)
-    assert labels == (Label("Cat", 99.0),)
-    assert labels_in({}, WHOLE, max_labels=9, min_confidence=0) == ()
-
-
-def test_duplicate_names_are_merged() -> None:
-    """They differ in case only. The highest confidence counts."""
-    response = [("cat", 50.0), ("Dog", 70.0), ("Cat", 90.0), ("Ant", 70.0)]
-    labels = labels_in(
-        {"Labels": [{"Name": name, "Confidence": sure} for name, sure in response]},
-        WHOLE,
-        max_labels=9,
-        min_confidence=0,
-    )
-    assert [(label.name, label.confidence) for label in labels] == [
-        ("Cat", 90.0), ("Ant", 70.0), ("Dog", 70.0),
-    ]  # fmt: skip
-
-
-numbers = st.floats(-0.5, 1.5)
-boxes = st.fixed_dictionaries(dict.fromkeys(("Left", "Top", "Width", "Height"), numbers))
-places = st.tuples(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0.01, 0.5)).map(
-    lambda sides: BoundingBox(sides[0], sides[1], sides[2], sides[2])
-)
-
-
-@given(
-    response=st.lists(
-        st.fixed_dictionaries(
-            {
-                "Name": st.sampled_from(["Cat", "cat", "Dog", "Tree", "Sky", "Straße", "STRASSE"]),
-                "Confidence": st.floats(-1, 101),
-                "Instances": st.lists(
-                    st.fixed_dictionaries({"BoundingBox": boxes, "Confidence": st.floats(-1, 101)}),
-                    max_size=3,
-                ),
-            }
-        ),
-        max_size=8,
-    ),
-    place=st.just(WHOLE) | places,
-    max_labels=st.integers(1, 5),
-    min_confidence=st.floats(0, 100),
-)
-def test_labels_keep_the_ports_contract_for_any_response(
-    response: list[dict[str, Any]], place: BoundingBox, max_labels: int, min_confidence: float
-) -> None:
-    """Their number, confidence, order and uniqueness, and boxes inside the picture."""
-    labels = labels_in(
-        {"Labels": response}, place, max_labels=max_labels, min_confidence=min_confidence
-    )
-    assert len(labels) <= max_labels
-    assert all(min_confidence <= label.confidence <= 100 for label in labels)
-    assert list(labels) == sorted(labels, key=lambda label: (-label.confidence, label.name))
-    assert len({label.name.casefold() for label in labels}) == len(labels)
-    for instance in (instance for label in labels for instance in label.instances):
-        box = instance.bounding_box
-        assert 0 <= instance.confidence <= 100
-        assert 0 <= box.left < box.left + box.width <= 1 + 1e-9
-        assert 0 <= box.top < box.top + box.height <= 1 + 1e-9
-
-
-def box_told(place: BoundingBox, **sides: float) -> tuple[Instance, ...]:
-    response = {"Name": "Cat", "Confidence": 90, "Instances": [{"BoundingBox": sides}]}
-    (label,) = labels_in({"Labels": [response]}, place, max_labels=1, min_confidence=0)
-    return label.instances
-
-
-corners = (
-    st.tuples(st.floats(0, 1), st.floats(0, 1))
-    .map(sorted)
-    .filter(lambda ends: ends[1] - ends[0] > 0.001)
-)
-
-
-@given(place=st.just(WHOLE) | places, across=corners, down=corners)
-def test_boxes_of_a_padded_picture_round_trip(
-    place: BoundingBox, across: list[float], down: list[float]
-) -> None:
-    """A box of the original, expressed for the converted picture, is read back unchanged."""
-    (instance,) = box_told(
-        place,
-        Left=place.left + across[0] * place.width,
-        Top=place.top + down[0] * place.height,
-        Width=(across[1] - across[0]) * place.width,
-        Height=(down[1] - down[0]) * place.height,
-    )
-    box = instance.bounding_box
-    assert (box.left, box.left + box.width) == pytest.approx(across, abs=1e-9)
-    assert (box.top, box.top + box.height) == pytest.approx(down, abs=1e-9)
-
-
-def test_boxes_in_the_padding_are_dropped_or_cropped(rekognition: Rekognition) -> None:
-    strip = BoundingBox(0.25, 0, 0.5, 1)
-    (inside,) = box_told(strip, Left=0.5, Top=0.5, Width=0.125, Height=0.25)
-    assert inside == Instance(BoundingBox(0.5, 0.5, 0.25, 0.25), 90)
-    (across,) = box_told(strip, Left=0, Top=0, Width=0.5, Height=1)
-    assert across.bounding_box == BoundingBox(0, 0, 0.5, 1)
-    assert box_told(strip, Left=0, Top=0, Width=0.2, Height=1) == ()
-    assert box_told(WHOLE, Left=0.2, Top=0.2, Width=0, Height=0.5) == ()
-
-    narrow = encode(chelsea(10, 2000), "PNG")  # 20 of 80 columns are the picture
-    rekognition.expect_bytes()
-    car, *_, person, _ = seen(rekognition, narrow).labels
-    assert rekognition.sent().size == (80, 4096)
-    assert car.instances == ()
-    box = person.instances[0].bounding_box
-    assert (box.left, box.width) == pytest.approx(((0.43735 - 0.375) / 0.2625, 0.7374), abs=0.03)
-    assert (box.top, box.height) == pytest.approx((0.35072, 0.27422), abs=1e-4)
-
-
-# Errors.
-
-
-def failing(rekognition: Rekognition, code: str, content: bytes = b"") -> Exception:
-    image = content or photo("rocket.jpg")
-    rekognition.stub.add_client_error("detect_labels", code, "Says Amazon.", 400)
-    with pytest.raises((Unavailable, PictureRefused, ObjectNotFound)) as error:
-        seen(rekognition, image)
-    assert error.value.__cause__ is not None
-    return error.value
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "ThrottlingException",
-        "ProvisionedThroughputExceededException",
-        "LimitExceededException",
-        "InternalServerError",
-        "ServiceUnavailable",
-        "ExpiredTokenException",
-        "UnrecognizedClientException",
-        "SomethingNewException",
-    ],
-)
-def test_service_error_raises_unavailable(rekognition: Rekognition, code: str) -> None:
-    """The message holds the error."""
-    error = failing(rekognition, code)
-    assert isinstance(error, Unavailable)
-    assert f"Rekognition can't answer: An error occurred ({code})" in str(error)
-    assert "Says Amazon." in str(error)
-
-
-def test_missing_permission_raises_unavailable_with_the_remedy(rekognition: Rekognition) -> None:
-    """The picture is not at fault."""
-    error = failing(rekognition, "AccessDeniedException")
-    assert isinstance(error, Unavailable)
-    assert str(error).endswith("Check the labeller's role: it needs rekognition:DetectLabels.")
-
-
-@pytest.mark.parametrize(
-    ("code", "expected", "message"),
-    [
-        (
-            "InvalidImageFormatException",
-            FailureCode.CORRUPT_IMAGE,
-            "The picture can't be read: it is damaged, or a kind of JPEG that is not supported.",
-        ),
-        (
-            "ImageTooLargeException",
-            FailureCode.TOO_LARGE,
-            "The picture is larger than can be labelled.",
-        ),
-        (
-            "InvalidParameterException",
-            FailureCode.UNSUPPORTED_FORMAT,
-            "The picture can't be labelled as it is; save it again as an ordinary JPEG.",
-        ),
-    ],
-)
-def test_fault_of_the_picture_is_refused_after_one_call(
-    rekognition: Rekognition, code: str, expected: FailureCode, message: str
-) -> None:
-    error = failing(rekognition, code)
-    assert isinstance(error, PictureRefused)
-    assert (error.code, error.message) == (expected, message)
-    png = failing(rekognition, "InvalidParameterException", photo("chelsea.png"))
-    assert str(png).endswith("an ordinary PNG.")
-
-
-def test_unreadable_object_raises_unavailable_with_the_remedy(
-    rekognition: Rekognition,
-) -> None:
-    """A role or a region is wrong, not the picture."""
-    error = failing(rekognition, "InvalidS3ObjectException")
-    assert isinstance(error, Unavailable)
-    assert "Check the labeller's role and the bucket" in str(error)
-
-
-def test_object_deleted_before_the_call_is_missing(rekognition: Rekognition) -> None:
-    starts = [photo("rocket.jpg")]
-
-    def start(length: int) -> bytes:
-        if not starts:
-            raise ObjectNotFound(KEY)
-        return starts.pop()[:length]
-
-    stored = Stored(photo("rocket.jpg"))
-    picture = Picture(KEY, ImageType.JPEG, stored._open, len(stored.content), start)
-    rekognition.stub.add_client_error("detect_labels", "InvalidS3ObjectException")
-    with pytest.raises(ObjectNotFound):
-        detector_by(rekognition.client).detect(picture, max_labels=10, min_confidence=55)
-
-
-def test_every_documented_error_is_handled(rekognition: Rekognition) -> None:
-    """A new botocore may add errors."""
-    operation = rekognition.client.meta.service_model.operation_model("DetectLabels")
-    assert {shape.name for shape in operation.error_shapes} == {
-        "AccessDeniedException",
-        "ImageTooLargeException",
-        "InternalServerError",
-        "InvalidImageFormatException",
-        "InvalidParameterException",
-        "InvalidS3ObjectException",
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-    }
-
-
-@pytest.mark.parametrize("listens", [True, False])
-def test_network_failure_raises_unavailable(listens: bool) -> None:
-    """A closed port, or a server that never responds."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        if listens:
-            server.listen()
-        config = Config(
-            connect_timeout=2, read_timeout=0.2, retries={"total_max_attempts": 1}, proxies={}
-        )
-        port = server.getsockname()[1]
-        detector = detector_by(client(endpoint_url=f"http://127.0.0.1:{port}", config=config))
-        with pytest.raises(Unavailable, match=r"imeout|Could not connect"):
-            detector.detect(Stored(photo("rocket.jpg")).picture(), max_labels=10, min_confidence=55)
-
-
-# Set-up.
 
 
 def test_name_holds_service_and_model_version(rekognition: Rekognition) -> None:

@@ -284,9 +284,9 @@ export class Collection {
       const key = this.keyOf(id);
       if (!blob || blob.deletesAt) {
         this.remove(id); // deleted by another client
-        return;
+        if (blob) this.waiting.add(id);
       }
-      if (this.gone.has(id)) return;
+      if (!blob || this.gone.has(id)) return;
       const item = this.items.get(key) ?? { key, at: 0 };
       this.items.set(key, Object.assign(item, { blob, at: Date.now() }));
       this.touch(key);

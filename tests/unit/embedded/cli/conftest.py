@@ -1,0 +1,85 @@
+"""The commands about pictures, on a data folder and on a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from core.domain.blob import Blob
+from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.repositories.dynamodb.blobs import DynamoBlobRepository
+from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
+from core.repositories.dynamodb.table import Table
+from core.repositories.ports.blobs import BlobRepository
+from core.repositories.ports.deliveries import DeliveryRepository
+from embedded.cli.main import main
+from embedded.settings import Settings
+from embedded.stores import open_stores
+from tests.support.blobs import NOON
+from tests.support.dynamodb import REGION, dynamodb_client, table_definition
+from tests.support.moto import moto_aws
+
+HOOK = "https://example.org/hook"
+
+
+class Rig:
+    """The blobs and webhooks of a store, and the command that shows them."""
+
+    def __init__(
+        self,
+        blobs: BlobRepository,
+        deliveries: DeliveryRepository,
+        run: Callable[..., tuple[int, str, str]],
+    ) -> None:
+        self.deliveries = deliveries
+        self.blobs = blobs
+        self.run = run
+
+    def store(self, *versions: Blob) -> Blob:
+        self.blobs.create(versions[0])
+        for before, after in pairwise(versions):
+            self.blobs.save(after, before)
+        return versions[-1]
+
+
+@pytest.fixture(params=["folder", pytest.param("table", marks=pytest.mark.slow)])
+def rig(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Rig]:
+    where = ("--data", str(tmp_path)) if request.param == "folder" else ("--table", "records")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main([*arguments, *where])
+        return (status, *capsys.readouterr())
+
+    if request.param == "folder":
+        stores = open_stores(Settings(data=tmp_path))
+        yield Rig(stores.blobs, stores.deliveries, run)
+        stores.database.close()
+    else:
+        monkeypatch.setenv("AWS_REGION", REGION)
+        with moto_aws():
+            client = dynamodb_client()
+            client.create_table(TableName="records", **table_definition())
+            table = Table(client, "records")
+            yield Rig(DynamoBlobRepository(table), DynamoDeliveryRepository(table), run)
+
+
+def add_webhook(rig: Rig, blob: Blob) -> str:
+    """Store a webhook of a blob that was tried once and failed for good."""
+    name = delivery_id(blob.id, blob.version)
+    rig.deliveries.add(Delivery(name, blob.id, blob.owner, HOOK, b"{}", NOON, NOON))
+    claim = rig.deliveries.claim(name, NOON, timedelta(seconds=30))
+    assert claim is not None
+    rig.deliveries.finish(
+        claim, Attempt(1, NOON, NOON, 500, "status"), Verdict(DeliveryState.EXHAUSTED)
+    )
+    return name
