@@ -240,11 +240,17 @@ def _images(settings: Settings, stores: Stores, _: datetime) -> Finding:
 
 
 def _backups(settings: Settings, stores: Stores, now: datetime) -> Finding:
+    last = last_backup(stores.database)
+    if settings.backup_to is None and last is not None:
+        return warning(
+            "backups",
+            f"The last scheduled one is of {last.at:%Y-%m-%d %H:%M} UTC. Run this with the "
+            "service's options --backup-to and --backup-hours to learn whether it is late.",
+        )
     if settings.backup_to is None:
         return warning(
             "backups", "None are scheduled: give --backup-to, or run 'labelling backup' yourself."
         )
-    last = last_backup(stores.database)
     if last is None:
         return warning("backups", "None has succeeded yet: look for 'backup failed' in the log.")
     found = f"The last is of {last.at:%Y-%m-%d %H:%M} UTC"

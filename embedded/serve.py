@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 from contextlib import ExitStack
 from dataclasses import replace
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     from core.runtime.refusals import Refusals
     from embedded.settings import Settings
+
+log = logging.getLogger(__name__)
 
 GRACE_SECONDS: Final = 5  # for requests in flight when the service stops
 PING_SECONDS: Final = 20  # proxies close connections that are silent for a minute
@@ -94,6 +97,7 @@ def serve(settings: Settings) -> int:
         gc.collect()
         gc.freeze()
         _Server(settings, service, greet).run(sockets=[listener])
+    log.info("stopped")
     return 0
 
 
@@ -168,5 +172,6 @@ class _Server(uvicorn.Server):
             self._greet()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        log.info("stopping")
         self._service.end_streams()
         await super().shutdown(sockets)

@@ -250,9 +250,12 @@ def test_second_service_on_one_folder_is_an_error(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.usefixtures("with_model")
 def test_serves_until_a_signal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
 ) -> None:
-    """It prints the welcome when it can answer, and returns status 0."""
+    """It prints the welcome when it can answer, logs the stop, and returns status 0."""
     greeted = threading.Event()
     said: list[str] = []
     seen: dict[str, int | str] = {}
@@ -279,6 +282,8 @@ def test_serves_until_a_signal(
     status = main(["serve", "--port", "0", "--data", str(tmp_path), "--workers", "1"])
     thread.join()
     assert status == 0
+    logged = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert logged[-2:] == ["stopping", "stopped"]
     assert seen["ready"] == 200
     assert "default-src 'none'" in str(seen["page"])
     assert seen["server"] == ""

@@ -217,6 +217,8 @@ def test_an_overdue_backup_is_a_problem(found: Found, data: Path, tmp_path: Path
         with stores.database.write() as connection:
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('backup_at', ?)", (at,))
         assert found(backup_to=target)["backups"][0] is severity
+    # Without the option, which the service may have.
+    assert "service's options --backup-to" in found()["backups"][1]
     stores.database.close()
 
 

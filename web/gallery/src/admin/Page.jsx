@@ -63,7 +63,7 @@ function SignIn({ console, reason }) {
   return (
     <form class="card" id="sign-in" onSubmit={save}>
       <h2>Sign in as the operator</h2>
-      <p role="alert" class="failed">{problem.value || reason}</p>
+      <p role="alert" class="failed" hidden={!(problem.value || reason)}>{problem.value || reason}</p>
       <label>
         API key
         <input name="key" type="password" required autocomplete="off" spellcheck={false} />

@@ -84,9 +84,15 @@ export class Console {
       this.problem.value = '';
     } catch (error) {
       if (this.refused.value !== null) return;
-      if (REFUSED.includes(error.code)) this.#forget(error.message);
+      if (REFUSED.includes(error.code)) this.#forget(this.#reason(error));
       else this.problem.value = error.message;
     }
+  }
+
+  /** Says why the visitor must sign in; nothing to one who comes. @param {import('../api/client.js').ServiceError} error */
+  #reason(error) {
+    if (error.code !== 'UNAUTHENTICATED' || !error.message.includes('send one as')) return error.message;
+    return this.status.value ? 'Your sign-in has ended. Sign in again.' : '';
   }
 
   /** Asks the visitor to sign in, and keeps nothing of what was shown. @param {string} reason */
