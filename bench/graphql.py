@@ -2,7 +2,7 @@
 """What a GraphQL request costs, compared with graphql-yoga and Apollo Server in the same run.
 
     npm ci --prefix bench/graphql
-    bench/graphql.py [--seconds 2] [--rounds 7] [--connections 16] [--smoke]
+    bench/graphql.py [--seconds 2] [--rounds 7] [--connections 16] [--only page] [--gzip] [--smoke]
 
 The service is the embedded one as users start it, over 2,000 labelled blobs in SQLite, with an API
 key in each request. The other two answer the same JSON from memory, without keys. All servers run
@@ -99,8 +99,8 @@ class Server:
     path: str
     key: str | None = None
 
-    def request(self, operation: dict[str, Any]) -> bytes:
-        """Return a request as it goes over the wire."""
+    def request(self, operation: dict[str, Any], *, gzip: bool) -> bytes:
+        """Return a request as it goes over the wire; with `gzip`, it accepts that."""
         body = json.dumps(operation).encode()
         head = [
             f"POST {self.path} HTTP/1.1",
@@ -108,6 +108,7 @@ class Server:
             "Accept: application/graphql-response+json, application/json",
             "Content-Type: application/json",
             f"Content-Length: {len(body)}",
+            *(["Accept-Encoding: gzip"] if gzip else []),
             *([f"Authorization: Bearer {self.key}"] if self.key else []),
         ]
         return "\r\n".join([*head, "", ""]).encode() + body
@@ -145,6 +146,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=7)
     options.add_argument("--connections", type=int, default=16)
     options.add_argument("--only", default="", help="part of an operation's name")
+    options.add_argument("--gzip", action="store_true", help="accept compressed responses")
     options.add_argument("--smoke", action="store_true", help="a run of seconds, to test the code")
     given = options.parse_args()
     if given.smoke:
@@ -174,7 +176,7 @@ def measure(
     for number in range(given.rounds + 1):
         for server in servers:
             seconds = given.seconds if number else min(2, given.seconds)  # the first warms up
-            request = server.request(operation)
+            request = server.request(operation, gzip=given.gzip)
             before = cpu_seconds(server.pid)
             began = time.perf_counter()
             times = uvloop.run(load(server.port, request, seconds, given.connections))

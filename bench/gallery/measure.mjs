@@ -23,11 +23,14 @@ const browser = await chromium.launchPersistentContext(profile, {
 try {
   for (const name of screens) {
     const config = name === 'phone' ? undefined : desktopConfig;
-    const wanted = name === 'smoke' ? { onlyAudits: METRICS } : { onlyCategories: CATEGORIES };
+    const wanted = name === 'smoke' ? { onlyAudits: [...METRICS, 'network-requests'] } : { onlyCategories: CATEGORIES };
     const { lhr } = await lighthouse(url, { port: PORT, logLevel: 'error', ...wanted }, config);
     const scores = Object.values(lhr.categories).map(({ title, score }) => `${title} ${Math.round(score * 100)}`);
     console.log(`lighthouse, ${name}: ${scores.join(', ')}`);
     console.log(`  ${METRICS.map((id) => `${id} ${lhr.audits[id].displayValue}`).join(', ')}`);
+    const requests = lhr.audits['network-requests'].details.items;
+    const bytes = requests.reduce((sum, { transferSize }) => sum + transferSize, 0);
+    console.log(`  ${requests.length} requests, ${(bytes / 1000).toFixed(0)} kB`);
     const missed = Object.values(lhr.audits).filter(({ score }) => score !== null && score < 0.9).map(({ id }) => id);
     if (missed.length) console.log(`  below 90: ${missed.join(', ')}`);
   }

@@ -2,7 +2,10 @@
 
 const FRAME = 1000 / 60; // milliseconds
 
-/** Scrolls as fast as pages load, for at most `limit` seconds, and prints its frames every five seconds and at the end. */
+/**
+ * Scrolls as fast as pages load, for at most `limit` seconds, and prints its frames every five seconds and at the end:
+ * the times between them, and what does not depend on other programs, namely processor time and requests.
+ */
 export async function scroll(page, limit) {
   const failed = new Map();
   page.on('response', async (response) => {
@@ -13,8 +16,12 @@ export async function scroll(page, limit) {
     const code = (await response.json().catch(() => null))?.errors?.[0].extensions?.code;
     if (code || response.status() >= 400) count(failed, `${response.status()} ${code}`);
   });
+  const sent = await watchRequests(page);
+  const spent = await watchMainThread(page);
   await page.evaluate(measure, limit);
   const all = { frames: [], work: [], long: 0 };
+  const began = await spent();
+  let [before, baseline] = [began, 0];
   for (let over = false; !over;) {
     await new Promise((done) => { setTimeout(done, Math.min(5, limit) * 1000); });
     const now = await page.evaluate(() => window.taken());
@@ -23,10 +30,51 @@ export async function scroll(page, limit) {
     all.work.push(...now.work);
     all.long += now.long;
     const { pictures, tiles, heap, took } = now;
-    console.log(`${pictures} pictures: ${took.toFixed(1)} s, ${tiles} tiles in the document, heap ${(heap / 1e6).toFixed(0)} MB, ${told(now)}`);
+    const after = await spent();
+    const each = (after.TaskDuration - before.TaskDuration) * 1000 / now.frames.length;
+    baseline ||= each;
+    before = after;
+    console.log(`${pictures} pictures: ${took.toFixed(1)} s, ${tiles} tiles in the document, heap ${(heap / 1e6).toFixed(0)} MB, ${told(now)}; `
+      + `main thread ${each.toFixed(2)} ms a frame (${(each / baseline).toFixed(2)} of the first)`);
   }
   console.log(`in all: ${told(all)}`);
+  const part = (name) => `${((before[name] - began[name]) * 1000 / all.frames.length).toFixed(2)} ms`;
+  console.log(`  processor time of the main thread, a frame: ${part('TaskDuration')}; scripts ${part('ScriptDuration')}, layout ${part('LayoutDuration')}, styles ${part('RecalcStyleDuration')}`);
+  for (const [what, { requests, cancelled, bytes }] of Object.entries(sent)) {
+    console.log(`  ${what}: ${requests} requests, ${cancelled} of them cancelled, ${(bytes / 1e6).toFixed(1)} MB`);
+  }
   for (const [what, times] of failed) console.log(`  ${times} responses ${what}`);
+}
+
+/** Returns counts of requests, which grow. */
+async function watchRequests(page) {
+  const sent = Object.fromEntries(['GraphQL', 'images'].map((what) => [what, { requests: 0, cancelled: 0, bytes: 0 }]));
+  const kinds = new Map();
+  const cdp = await page.context().newCDPSession(page);
+  cdp.on('Network.requestWillBeSent', ({ requestId, request }) => {
+    const kind = sent[request.url.endsWith('/graphql') ? 'GraphQL' : 'images'];
+    kinds.set(requestId, kind);
+    kind.requests += 1;
+  });
+  const end = (requestId, add) => {
+    const kind = kinds.get(requestId);
+    if (kind) add(kind);
+    kinds.delete(requestId);
+  };
+  cdp.on('Network.loadingFailed', ({ requestId }) => end(requestId, (kind) => { kind.cancelled += 1; }));
+  cdp.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => end(requestId, (kind) => { kind.bytes += encodedDataLength; }));
+  await cdp.send('Network.enable');
+  return sent;
+}
+
+/** Returns a function for the seconds of processor time that the page's main thread has used. */
+async function watchMainThread(page) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
+  return async () => {
+    const { metrics } = await cdp.send('Performance.getMetrics');
+    return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
+  };
 }
 
 /** @param {Map<string, number>} numbers @param {string} key */

@@ -17,6 +17,7 @@ from api.rest.traced import traced
 from core.domain.clock import utc_now
 from core.storage.bucket import BucketStorage
 from embedded.http.blocked_origins import LogBlockedOrigins
+from embedded.http.compression import CompressJson
 from embedded.http.concurrency import LimitConcurrency
 from embedded.http.metrics import MeasureRequests
 from embedded.http.object_routes import ObjectRoutes
@@ -88,7 +89,7 @@ def build_app(
         lifespan=lifespan,
         public_url=settings.public_url,
     )
-    guarded: ASGIApp = with_cors(graphql, cors_origins)
+    guarded: ASGIApp = with_cors(CompressJson(graphql), cors_origins)
     if keyless:
         guard = partial(
             TrustedHost,

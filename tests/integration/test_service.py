@@ -429,6 +429,17 @@ def test_log_names_a_blocked_origin(opened: Open, caplog: pytest.LogCaptureFixtu
     assert getattr(line, "origin", None) == "https://app.example"
 
 
+def test_large_graphql_responses_are_compressed(opened: Open) -> None:
+    with client_of(opened()) as client:
+        large, small = (
+            client.post("/graphql", json={"query": query})
+            for query in ("{ __schema { types { name } } }", "{ __typename }")
+        )
+    assert large.headers["content-encoding"] == "gzip"
+    assert len(large.json()["data"]["__schema"]["types"]) > 100
+    assert "content-encoding" not in small.headers
+
+
 def test_settings_restrict_what_graphql_executes(opened: Open, tmp_path: Path) -> None:
     """Introspection, cost, suggestions, persisted queries, allowed documents, time."""
     asked = ("{ __schema { queryType { name } } }", "{ blobs { nodes { id } } }", "{ __typename }")

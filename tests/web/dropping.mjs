@@ -20,7 +20,8 @@ async function check(browser, faults) {
   await page.goto(`${origin}/`);
   await page.getByText('No pictures yet.').waitFor();
   // One transfer is rejected, as by a proxy that is being restarted.
-  await page.route('**/originals/**', (route) => route.fulfill({ status: 400, body: '' }), { times: 1 });
+  const size = Buffer.from(corpus.contents[0], 'base64').length; // of a file that nothing else fails for
+  await page.route(`**/originals/**content-length=${size}**`, (route) => route.fulfill({ status: 400, body: '' }), { times: 1 });
   await drop(page);
   const failing = corpus.files.filter(({ reason }) => reason);
   const panel = page.getByRole('region', { name: 'Uploads' });
@@ -31,6 +32,8 @@ async function check(browser, faults) {
   await everyOtherIsLabelled(page, failing);
   await staysUntilDismissed(page, panel, failing);
   await showsPicturesAfterAJump(page);
+  await changesNothingWithinARow(page);
+  await loadsPicturesFirst(page);
   assert.deepEqual(faults.filter((each) => !/\b400\b/.test(each)), []);
 }
 
@@ -117,14 +120,14 @@ async function staysUntilDismissed(page, panel, failing) {
 
 /** All of them, although the page moves a little more before it comes to rest. */
 async function showsPicturesAfterAJump(page) {
-  await page.evaluate(() => new Promise(requestAnimationFrame)); // the library returns as it was scrolled
-  await page.evaluate(() => new Promise((done) => {
+  await page.evaluate(async () => {
+    const frame = () => new Promise((done) => { requestAnimationFrame(done); });
+    await frame(); // in which the page scrolls back to where its user left it
     scrollTo(0, 1800);
-    requestAnimationFrame(() => requestAnimationFrame(() => {
-      scrollBy(0, 1);
-      done();
-    }));
-  }));
+    await frame();
+    await frame();
+    scrollBy(0, 1);
+  });
   await page.waitForFunction(() => scrollY === 1801);
   await page.waitForFunction(() => {
     const seen = [...document.querySelectorAll('.tile')].filter((each) => {
@@ -133,6 +136,34 @@ async function showsPicturesAfterAJump(page) {
     });
     return seen.length > 10 && seen.every((each) => each.querySelector('img.there'));
   });
+}
+
+/** Scrolling alone changes only what enters and leaves. */
+async function changesNothingWithinARow(page) {
+  const changes = await page.evaluate(async () => {
+    const frame = () => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); });
+    await frame();
+    const observer = new MutationObserver(() => {});
+    observer.observe(document.querySelector('#grid'), { subtree: true, attributes: true, childList: true });
+    scrollBy(0, 1);
+    await frame();
+    return observer.takeRecords().map(({ type, attributeName }) => `${type} ${attributeName}`);
+  });
+  assert.deepEqual(changes, []);
+}
+
+/** What the first pictures don't need waits until they are there: a browser has few connections. */
+async function loadsPicturesFirst(page) {
+  const held = [];
+  const asked = [];
+  await page.route('**/thumbnails/**', (route) => held.push(route));
+  page.on('request', (request) => asked.push(request.url()));
+  await page.evaluate(() => scrollTo(0, 0));
+  await Promise.all([page.waitForEvent('websocket'), page.reload()]);
+  await page.waitForFunction(() => document.images.length > 10);
+  assert.deepEqual(await page.evaluate(() => [...new Set(Array.from(document.images, ({ fetchPriority }) => fetchPriority))]), ['high', 'auto']);
+  assert.deepEqual(asked.filter((url) => /Viewer/.test(url)), []);
+  await Promise.all([page.waitForRequest(/Viewer/), page.unroute('**/thumbnails/**')]); // which lets them go on
 }
 
 async function isAccessible(page) {

@@ -6,5 +6,9 @@ import { loadViewer, Page } from './ui/Page.jsx';
 
 const app = new App();
 render(<Page app={app} />, /** @type {HTMLElement} */ (document.getElementById('page')));
-// What follows is loaded after the first pictures, and is there when it is used.
-app.start().finally(() => Promise.all([loadViewer(), app.loadUploads()]).catch(() => {}));
+// What follows is loaded after the first pictures, which need all connections, and is there when it is used.
+app.start().finally(async () => {
+  await new Promise(requestAnimationFrame); // draws them
+  await Promise.allSettled(Array.from(document.images, (image) => image.decode()));
+  await Promise.all([loadViewer(), app.loadUploads()]).catch(() => {});
+});

@@ -2,12 +2,11 @@ import { headingsOf } from '../text/days.js';
 import { columnsOf, extendRows, placeAfter, rowAt, rowOfPlace } from './layout.js';
 import { make } from './make.js';
 import { listenToSelection } from './picking.js';
+import { ScrollSpeed } from './ScrollSpeed.js';
 import { fillTile, keyAround, makeTile } from './tile.js';
 
 const BEYOND = 500; // pixels above and below the visible part
 const HEADER = 80; // pixels that the top of the page covers
-const FLYING = 0.5; // scrolled window heights between two frames
-const LANDING = 100; // milliseconds
 const READING = 200; // pixels from the top
 
 /** @typedef {import('./tile.js').Tile} Tile */
@@ -47,11 +46,11 @@ export class VirtualGrid {
     this.known = { shuffles: -1, length: 0 }; // the order that the rows belong to
     /** The tile in the tab order. @type {string | null} */
     this.current = null;
-    this.lastY = scrollY;
+    this.speed = new ScrollSpeed(scrollY, () => this.plan());
     this.planned = false;
-    this.flying = false;
-    /** @type {ReturnType<typeof setTimeout> | undefined} */
-    this.landing = undefined;
+    /** Whether more than the scroll position changed since the last drawing. */
+    this.changed = true;
+    this.drawn = { first: -1, last: -1 }; // numbers of rows
     this.end = new AbortController();
     const { signal } = this.end;
     addEventListener('scroll', () => this.#scrolled(), { passive: true, signal });
@@ -77,11 +76,16 @@ export class VirtualGrid {
 
   #scrolled() {
     if (scrollY === 0 && this.collection.search.value.order === 'NEWEST') this.collection.admit();
-    this.plan();
+    this.#request();
   }
 
-  /** Draws at the next frame. */
+  /** Draws all at the next frame. */
   plan() {
+    this.changed = true;
+    this.#request();
+  }
+
+  #request() {
     if (this.planned) return;
     this.planned = true;
     requestAnimationFrame(() => {
@@ -110,17 +114,27 @@ export class VirtualGrid {
     this.height = extendRows(this.rows, headingsOf(this.collection), order.length, columns);
   }
 
-  #draw() {
+  #resize() {
     this.#layout();
-    this.#judgeSpeed();
-    const { rows } = this;
-    const { order, complete } = this.collection;
+    const { complete } = this.collection;
     this.element.style.height = `${this.height}px`;
-    if (rows.length) this.element.setAttribute('aria-rowcount', String(complete.value ? rows.length : -1));
+    if (this.rows.length) this.element.setAttribute('aria-rowcount', String(complete.value ? this.rows.length : -1));
     else this.element.removeAttribute('aria-rowcount'); // it is not a grid then
+  }
+
+  /** Draws the rows in and near the visible part: after scrolling alone, only those that were not drawn. */
+  #draw() {
+    const { changed } = this;
+    this.changed = false;
+    if (changed) this.#resize();
+    this.speed.note(scrollY, innerHeight);
+    const { rows } = this;
+    const { order } = this.collection;
     const top = -this.element.getBoundingClientRect().top;
     const first = rowAt(rows, top - BEYOND);
     const last = rowAt(rows, top + innerHeight + BEYOND);
+    if (!changed && first === this.drawn.first && last === this.drawn.last) return;
+    this.drawn = { first, last };
     const wanted = new Set(Array.from({ length: rows.length ? last - first + 1 : 0 }, (_, index) => first + index));
     const focused = keyAround(document.activeElement);
     const place = focused === undefined || !this.element.contains(document.activeElement) ? -1 : order.indexOf(focused);
@@ -128,8 +142,10 @@ export class VirtualGrid {
     const numbers = [...wanted].sort((one, other) => one - other);
     const keys = numbers.flatMap((number) => order.slice(rows[number].first, rows[number].first + rows[number].count));
     this.#clear(new Set(keys), wanted);
-    if (!keys.includes(this.current ?? '')) this.current = keys[0] ?? null;
-    numbers.forEach((number, index) => this.#drawRow(number, index));
+    if (!keys.includes(this.current ?? '')) this.#setCurrent(keys[0]);
+    numbers.forEach((number, index) => {
+      if (changed || !this.lines.has(number)) this.#drawRow(number, index);
+    });
     if (place >= 0 && keyAround(document.activeElement) !== focused) this.#link(order[place])?.focus({ preventScroll: true });
     this.collection.forget(rows[first]?.first ?? 0);
     this.onNeed(keys);
@@ -156,6 +172,7 @@ export class VirtualGrid {
   #drawRow(number, index) {
     const { top, first, count, heading } = this.rows[number];
     const line = this.#line(number);
+    const isFirst = top < innerHeight; // what the page opens with
     if (this.element.children[index] !== line) this.element.insertBefore(line, this.element.children[index] ?? null);
     line.style.transform = `translateY(${top}px)`;
     line.classList.toggle('heading', count === 0);
@@ -166,7 +183,7 @@ export class VirtualGrid {
     const { side, gap } = this.columns;
     const keys = this.collection.order.slice(first, first + count);
     keys.forEach((key, column) => {
-      const tile = this.#tile(key);
+      const tile = this.#tile(key, isFirst);
       const { element, link } = tile;
       if (line.children[column] !== element) line.insertBefore(element, line.children[column] ?? null);
       element.style.width = `${side}px`;
@@ -188,14 +205,14 @@ export class VirtualGrid {
     return line;
   }
 
-  /** @param {string} key */
-  #tile(key) {
+  /** @param {string} key @param {boolean} isFirst */
+  #tile(key, isFirst) {
     let tile = this.tiles.get(key);
     if (!tile) {
-      tile = makeTile(key, { onShown: () => this.onSettled(key), onBroken: () => this.#broken(key) });
+      tile = makeTile(key, isFirst, { onShown: () => this.onSettled(key), onBroken: () => this.#broken(key) });
       this.tiles.set(key, tile);
     }
-    if (tile.stale) fillTile(tile, this.collection.get(key), this.flying);
+    if (tile.stale) fillTile(tile, this.collection.get(key), this.speed.fast);
     return tile;
   }
 
@@ -209,14 +226,6 @@ export class VirtualGrid {
     URL.revokeObjectURL(upload.preview);
     upload.preview = null; // a type that the browser can't show
     this.touch(key);
-  }
-
-  /** Stops loading pictures during fast scrolling. */
-  #judgeSpeed() {
-    this.flying = Math.abs(scrollY - this.lastY) > FLYING * innerHeight;
-    this.lastY = scrollY;
-    clearTimeout(this.landing);
-    if (this.flying) this.landing = setTimeout(() => this.plan(), LANDING);
   }
 
   /** @param {string} key */

@@ -12,13 +12,14 @@ import { make } from './make.js';
 
 /**
  * Creates a tile: a cell of the grid. `onShown` is called when its image is loaded from the service, and `onBroken`
- * when it can't be loaded.
+ * when it can't be loaded. The image of a `first` one is requested before others.
  * @param {string} key
+ * @param {boolean} first
  * @param {{onShown: () => void, onBroken: () => void}} listeners
  * @returns {Tile}
  */
-export function makeTile(key, { onShown, onBroken }) {
-  const image = make('img', { alt: '', decoding: 'async', draggable: false });
+export function makeTile(key, first, { onShown, onBroken }) {
+  const image = make('img', { alt: '', decoding: 'async', draggable: false, fetchPriority: first ? 'high' : 'auto' });
   const name = make('span', { className: 'name' });
   const more = make('span', { className: 'more' });
   const bar = make('progress', { max: 1, value: 0, hidden: true, 'aria-hidden': 'true' });

@@ -1,4 +1,4 @@
-import{A as e}from"./index-Tpu7cAf-.js";var t=`
+import{A as e}from"./index-BwnbA-eD.js";var t=`
   ${e}
   query Named($text: String!) {
     found: blobs(filter: { fileNamePrefix: $text }, orderBy: FILE_NAME, first: 12) { nodes { ...Tile } }
