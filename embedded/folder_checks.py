@@ -26,13 +26,15 @@ def check_folder(data: Path) -> Finding:
         return _missing(data)
     if not data.is_dir():
         return problem("data folder", f"{where} is not a folder: name another with --data.")
-    files = [path.name for path in data.glob(f"{DATABASE}*") if not os.access(path, os.W_OK)]
-    unusable = [*unwritable_folders(data), *files]
-    read_only = [name for name in unusable if is_read_only(data / name)]
+    files = [path for path in data.glob(f"{DATABASE}*") if not os.access(path, os.W_OK)]
+    folders = unwritable_folders(data)
+    unusable = [*folders, *(path.name for path in files)]
+    paths = [*folders, *map(str, files)]
+    read_only = [path for path in paths if is_read_only(path)]
     if read_only:
         return problem(
             "data folder",
-            f"{', '.join(read_only)} in {where} can't be written: {READ_ONLY}.",
+            f"{', '.join(read_only)} can't be written: {READ_ONLY}.",
         )
     if unusable:
         return problem(

@@ -22,6 +22,7 @@ from embedded.data_folder import DATABASE
 from embedded.data_lock import hold
 from embedded.diagnosis import diagnose
 from embedded.findings import Severity
+from embedded.folder_checks import check_folder
 from embedded.originals import choose_storage
 from embedded.settings import Settings
 from embedded.stores import open_stores
@@ -93,6 +94,26 @@ def test_a_folder_of_another_user_is_a_problem(found: Found, data: Path) -> None
     severity, text = found()["data folder"]
     assert severity is Severity.PROBLEM
     assert "chown" in text
+
+
+@pytest.mark.parametrize(
+    ("is_read_only", "remedy"), [(True, "mounted read-only"), (False, "'chown -R' it")]
+)
+def test_a_folder_that_cannot_be_written_is_a_problem_with_its_remedy(
+    data: Path, monkeypatch: pytest.MonkeyPatch, is_read_only: bool, remedy: str
+) -> None:
+    """Also where it is named from the working folder."""
+    (data / DATABASE).touch()
+    monkeypatch.chdir(data.parent)
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
+
+    def mounted(path: Path | str) -> bool:
+        return is_read_only and Path(path).exists()
+
+    monkeypatch.setattr("embedded.folder_checks.is_read_only", mounted)
+    finding = check_folder(Path(data.name))
+    assert (finding.severity, remedy in finding.text) == (Severity.PROBLEM, True)
+    assert DATABASE in finding.text
 
 
 def test_a_folder_that_others_read_is_a_warning(found: Found, data: Path) -> None:
