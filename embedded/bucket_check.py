@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from core.backends.aws_errors import error_code
 from core.domain.errors import LabellingError
 from core.storage.s3 import S3Storage
 from embedded.originals import stored_address
@@ -43,12 +44,15 @@ class BucketCheck:
         try:
             next(self._bucket.keys(_NOWHERE), None)
         except LabellingError as error:
-            self._note(f"{error} Check the bucket, its credentials and the network.")
+            self._note(error)
         else:
             self._note(None)
 
     def health_error(self) -> str | None:
-        """Return what is wrong with the bucket; None if nothing is. Sends no request."""
+        """Return what is wrong with the bucket; None if nothing is. Sends no request.
+
+        Everybody may read it: it names neither the bucket nor its address nor an account.
+        """
         if self._bucket is None:
             return None
         silent = self._monotonic() - self._answered
@@ -56,15 +60,24 @@ class BucketCheck:
             return f"The bucket has not answered for {silent:.0f} s. Check the network."
         return self._error
 
-    def _note(self, error: str | None) -> None:
+    def _note(self, error: LabellingError | None) -> None:
         if (error is None) != (self._error is None):
             log.log(
                 logging.INFO if error is None else logging.ERROR,
                 "the bucket answers again" if error is None else "the bucket does not answer",
-                extra={} if error is None else {"error": error},
+                extra={} if error is None else {"error": str(error)},
             )
-        self._error = error
+        self._error = None if error is None else _problem(error)
         self._answered = self._monotonic()
+
+
+def _problem(error: LabellingError) -> str:
+    """Return what readiness says of an error: the code of S3's, or the kind of failure."""
+    reason = error_code(error.__cause__) or type(error.__cause__ or error).__name__
+    return (
+        f"The bucket does not answer ({reason}). Check the bucket, its credentials and the "
+        "network; the log has the error."
+    )
 
 
 def _open(address: str | None) -> S3Storage | None:

@@ -95,12 +95,20 @@ class DiskReserve:
                 self._expected -= size
 
     def health_error(self) -> str | None:
-        """Return why uploads are refused; None if they are accepted. Writes nothing."""
+        """Return why uploads are refused; None if they are accepted. Writes nothing.
+
+        Everybody may read it: it contains no path of the server.
+        """
         if not self._root.is_dir():
-            return f"{self._root} was deleted or unmounted: bring it back, and restart the service"
+            return (
+                "the data folder was deleted or unmounted: bring it back, and restart the service"
+            )
         if unwritable := unwritable_folders(self._root):
             remedy = READ_ONLY if any(map(is_read_only, unwritable)) else OTHER_USERS
-            return f"{', '.join(unwritable)} can't be written: {remedy}"
+            names = [os.path.relpath(each, self._root) for each in unwritable]
+            listed = ", ".join(name for name in names if name != os.curdir)
+            where = f"{listed} in the data folder" if listed else "the data folder"
+            return f"{where} can't be written: {remedy}"
         try:
             self.check(0)
         except StorageFull:
@@ -108,8 +116,10 @@ class DiskReserve:
                 f"less than {self._reserve} bytes are free: uploads are refused. Make room, or "
                 "change --reserve-bytes"
             )
-        except Unavailable as exc:
-            return str(exc)
+        except Unavailable:
+            return (
+                "the free space of the disk can't be read: look for disk errors in the kernel's log"
+            )
         return None
 
     def fill(self) -> None:

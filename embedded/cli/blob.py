@@ -41,7 +41,7 @@ def blob(settings: Settings, table: str | None, blob_id: str, *, as_json: bool) 
             f"{blob_id!r} is not the id of a blob, which has 26 letters and digits, such as "
             "01KDVN4ZC0ABCDEFGHJKMNPQRS."
         )
-    with opened_blobs(settings, table) as (blobs, deliveries):
+    with opened_pictures(settings, table) as (blobs, deliveries):
         found = blobs.get(wanted)
         if found is None:
             raise NoSuchThing(
@@ -54,7 +54,7 @@ def blob(settings: Settings, table: str | None, blob_id: str, *, as_json: bool) 
 
 
 @contextmanager
-def opened_blobs(
+def opened_pictures(
     settings: Settings, table: str | None
 ) -> Iterator[tuple[BlobRepository, DeliveryRepository]]:
     """Open the blobs and webhooks of a DynamoDB table, or those of the data folder."""

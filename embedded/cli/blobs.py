@@ -14,7 +14,7 @@ from core.domain.owner import LOCAL_OWNER
 from core.domain.pagination import MAX_PAGE
 from embedded.admin.blob_search import BlobSearch
 from embedded.admin.blobs import blob_id_in, blob_record
-from embedded.cli.blob import opened_blobs
+from embedded.cli.blob import opened_pictures
 from embedded.cli.owner_option import check_owner_exists
 from embedded.cli.settings_options import settings_options
 from embedded.cli.stores import table_option
@@ -82,7 +82,7 @@ def blobs(
     behind = _id(after) if after else None
     check_owner_exists(settings, table, owner)
     search = BlobSearch(owner, tuple(map(BlobStatus, statuses)), file_name)
-    with opened_blobs(settings, table) as (repository, deliveries):
+    with opened_pictures(settings, table) as (repository, deliveries):
         page = search.page(repository, first, behind)
         webhooks = deliveries.find_latest(owner, [each.id for each in page.items])
     following = page.items[-1].id if page.has_next else None

@@ -149,3 +149,22 @@ def test_service_without_its_bucket_is_not_ready(data: Path, aws: MockAws) -> No
     finally:
         service.stores.database.close()
         os.close(service._lock)
+
+
+def test_readiness_shows_no_address_of_the_bucket(
+    opened: Stores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everybody may read it. The log has the address."""
+    with opened.database.write() as connection:
+        address = "s3://private-bucket/labels?endpoint=http://127.0.0.1:9"
+        connection.execute("INSERT INTO facts VALUES ('storage', ?)", (address,))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    check = BucketCheck(opened.database)
+    check()
+    error = check.health_error() or ""
+    assert error.startswith("The bucket does not answer (EndpointConnectionError).")
+    assert "127.0.0.1" not in error
+    assert "private-bucket" not in error
+    assert "127.0.0.1:9/private-bucket" in str(vars(caplog.records[-1]))
