@@ -50,7 +50,6 @@ export class App {
       client: this.client,
       collection: this.collection,
       notices: this.notices,
-      watch: (blob) => this.updates.watch(blob),
       onStep: (id) => {
         this.router.replace(pictureHash(id));
         if (!this.collection.beside(id, AHEAD)) this.more();

@@ -115,6 +115,25 @@ export const RESET_LABELS = /* GraphQL */ `
   }
 `;
 
+export const RELABEL = /* GraphQL */ `
+  mutation Relabel($ids: [ID!]!) {
+    relabelBlobs(ids: $ids) {
+      __typename
+      ... on RelabelledBlobs { outcomes { __typename ... on Error { message } ... on WrongState { status } } }
+      ... on Error { message }
+    }
+  }
+`;
+
+export const REDELIVER = /* GraphQL */ `
+  mutation Redeliver($id: ID!) {
+    redeliverWebhook(deliveryId: $id) {
+      __typename
+      ... on Error { message }
+    }
+  }
+`;
+
 export const UPDATE_FACTS = /* GraphQL */ `
   mutation UpdateFacts($id: ID!, $input: UpdateBlobInput!) {
     updateBlob(blobId: $id, input: $input) {

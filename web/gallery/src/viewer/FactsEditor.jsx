@@ -68,8 +68,8 @@ function Form({ app, draft }) {
   return (
     <form class="own-facts" aria-label="Name and facts" autocomplete="off" noValidate ref={form} onSubmit={save} onKeyDown={onKeyDown}>
       <p role="alert" class={problems.has('') ? 'failed' : ''}>{problems.get('')}</p>
-      <Field draft={draft} field="fileName" name="Name" text={draft.fileName.value} hint="A download has this name." onText={(text) => { draft.fileName.value = text; }} />
-      <Field draft={draft} field="externalId" name="Your id" text={draft.externalId.value} hint="No other picture of yours can have it." onText={(text) => { draft.externalId.value = text; }}>
+      <Field draft={draft} field="fileName" name="Name" text={draft.fileName.value} hint="A download has this name." onType={(text) => { draft.fileName.value = text; }} />
+      <Field draft={draft} field="externalId" name="Your id" text={draft.externalId.value} hint="No other picture of yours can have it." onType={(text) => { draft.externalId.value = text; }}>
         {draft.other.value && <a href={pictureHash(draft.other.value)}>Show that picture</a>}
       </Field>
       <fieldset>
@@ -103,17 +103,17 @@ function leave({ viewer, notices, router }, draft) {
 /**
  * A text field with its problem, or else its hint.
  * @param {Draft & {
- *   field: string, name: string, text: string, hint?: string, onText: (text: string) => void,
+ *   field: string, name: string, text: string, hint?: string, onType: (text: string) => void,
  *   children?: import('preact').ComponentChildren,
  * }} props
  */
-function Field({ draft, field, name, text, hint = '', onText, children }) {
+function Field({ draft, field, name, text, hint = '', onType, children }) {
   const problem = draft.problems.value.get(field);
   const id = `own-${field}`;
   return (
     <p class="text-field">
       <label for={id}>{name}</label>
-      <Text id={id} draft={draft} field={field} text={text} describedBy={problem || hint ? `${id}-about` : undefined} onText={onText} />
+      <Text id={id} draft={draft} field={field} text={text} describedBy={problem || hint ? `${id}-about` : undefined} onType={onType} />
       {(problem || hint) && <span id={`${id}-about`} class={problem ? 'failed' : 'hint'}>{problem ?? hint}</span>}
       {problem && children}
     </p>
@@ -128,8 +128,8 @@ function Row({ draft, pair: { number, key, value }, place, onRemove }) {
   const describedBy = (/** @type {string} */ part) => (wrong.includes(part) ? `${about}-${part}` : undefined);
   return (
     <div class="pair" role="group" aria-label={`Fact ${place}`}>
-      <Text draft={draft} field={`${number}.key`} text={key} label="Name of the fact" placeholder="Album" describedBy={describedBy('key')} onText={(text) => draft.change(number, { key: text })} />
-      <Text draft={draft} field={`${number}.value`} text={value} label="Value" placeholder="Holidays" describedBy={describedBy('value')} onText={(text) => draft.change(number, { value: text })} />
+      <Text draft={draft} field={`${number}.key`} text={key} label="Name of the fact" placeholder="Album" describedBy={describedBy('key')} onType={(text) => draft.change(number, { key: text })} />
+      <Text draft={draft} field={`${number}.value`} text={value} label="Value" placeholder="Holidays" describedBy={describedBy('value')} onType={(text) => draft.change(number, { value: text })} />
       <button type="button" class="quiet" title="Remove this fact" aria-label={`Remove ${key || 'this fact'}`} onClick={onRemove}>×</button>
       {wrong.map((part) => (
         <span key={part} id={`${about}-${part}`} class="failed">{problems.get(`${number}.${part}`)}</span>
@@ -141,10 +141,10 @@ function Row({ draft, pair: { number, key, value }, place, onRemove }) {
 /**
  * @param {Draft & {
  *   id?: string, field: string, text: string, label?: string, placeholder?: string, describedBy: string | undefined,
- *   onText: (text: string) => void,
+ *   onType: (text: string) => void,
  * }} props
  */
-function Text({ draft, id, field, text, label, placeholder, describedBy, onText }) {
+function Text({ draft, id, field, text, label, placeholder, describedBy, onType }) {
   return (
     <input
       id={id}
@@ -156,7 +156,7 @@ function Text({ draft, id, field, text, label, placeholder, describedBy, onText 
       aria-invalid={draft.problems.value.has(field)}
       aria-describedby={describedBy}
       spellcheck={false}
-      onInput={({ currentTarget }) => onText(currentTarget.value)}
+      onInput={({ currentTarget }) => onType(currentTarget.value)}
     />
   );
 }

@@ -2,6 +2,7 @@ import { useEffect, useMemo } from 'preact/hooks';
 
 import { remedyOf } from '../text/remedies.js';
 import { bytes, count, failureText, STATUS, title } from '../text/words.js';
+import { Actions } from '../state/actions.js';
 import { Corrections } from '../state/corrections.js';
 import { Dialog } from '../ui/Dialog.jsx';
 import { Later } from '../ui/Later.jsx';
@@ -15,12 +16,12 @@ const loadEditor = () => import('./FactsEditor.jsx');
 const loadForm = () => loadEditor().then(({ FactsEditor }) => FactsEditor);
 
 /** @typedef {import('../types').Picture} Picture */
-/** @typedef {import('../state/viewer.js').Viewer} State */
 
 /** The view of one picture: image, labels, facts and actions. @param {{app: import('../app.js').App}} props */
 export function Viewer({ app }) {
   const { notices, viewer } = app;
   const corrections = useMemo(() => new Corrections(app), []);
+  const actions = useMemo(() => new Actions({ ...app, watch: (blob) => app.updates.watch(blob) }), []);
   const open = viewer.id.value !== null;
   // On the document, because the control that had the focus can be gone with the former picture.
   useEffect(() => {
@@ -36,7 +37,7 @@ export function Viewer({ app }) {
     <Dialog id="picture" open={open} notices={notices} onClose={close}>
       <div class="content">
         <button type="button" class="close" aria-label="Close" autofocus onClick={close}>×</button>
-        <Content app={app} corrections={corrections} />
+        <Content app={app} actions={actions} corrections={corrections} />
       </div>
     </Dialog>
   );
@@ -51,10 +52,10 @@ function act(app, event) {
   else if (event.key === 'Delete') app.deletePicture();
 }
 
-/** @typedef {{app: import('../app.js').App, corrections: Corrections}} Parts */
+/** @typedef {{app: import('../app.js').App, actions: Actions, corrections: Corrections}} Parts */
 
 /** @param {Parts} props */
-function Content({ app, corrections }) {
+function Content({ app, actions, corrections }) {
   const { viewer } = app;
   const problem = viewer.problem.value;
   if (problem) return <h2 id="picture-title">{problem}</h2>;
@@ -65,7 +66,7 @@ function Content({ app, corrections }) {
         <Step app={app} by={-1} text="‹ Previous" />
         <Step app={app} by={1} text="Next ›" />
       </p>
-      <Details app={app} corrections={corrections} />
+      <Details app={app} actions={actions} corrections={corrections} />
     </>
   );
 }
@@ -78,7 +79,7 @@ function Step({ app: { collection, viewer }, by, text }) {
 }
 
 /** @param {Parts} props */
-function Details({ app, corrections }) {
+function Details({ app, actions, corrections }) {
   const { viewer } = app;
   const blob = viewer.blob.value;
   if (!blob) return <div class="facts"><h2 id="picture-title">Loading …</h2></div>;
@@ -104,9 +105,9 @@ function Details({ app, corrections }) {
       <Pictures heading="More like this" found={viewer.similar.value} />
       <h3>About</h3>
       <Facts rows={factsOf(blob)} />
-      {blob.callback && <Webhook viewer={viewer} callback={blob.callback} />}
+      {blob.callback && <Webhook actions={actions} callback={blob.callback} />}
       <p class="actions">
-        <button type="button" disabled={!final} onClick={() => viewer.relabel()}>Label again</button>
+        <button type="button" disabled={!final} onClick={() => actions.relabel()}>Label again</button>
         <button type="button" onClick={() => app.deletePicture()}>Delete</button>
       </p>
     </div>
@@ -134,8 +135,8 @@ function Facts({ rows }) {
   return <dl>{rows.filter(([, value]) => value).map(([name, value], index) => [<dt key={index}>{name}</dt>, <dd key={`${index} value`}>{value}</dd>])}</dl>;
 }
 
-/** @param {{viewer: State, callback: import('../types').Callback}} props */
-function Webhook({ viewer, callback }) {
+/** @param {{actions: Actions, callback: import('../types').Callback}} props */
+function Webhook({ actions, callback }) {
   const { id, url, status, reason, nextAttemptAt, attempts } = callback;
   return (
     <section>
@@ -154,7 +155,7 @@ function Webhook({ viewer, callback }) {
           ))}
         </ol>
       )}
-      <p><button type="button" disabled={!attempts.length} onClick={() => viewer.redeliver(id)}>Send again</button></p>
+      <p><button type="button" disabled={!attempts.length} onClick={() => actions.redeliver(id)}>Send again</button></p>
     </section>
   );
 }
