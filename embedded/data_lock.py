@@ -52,7 +52,7 @@ def server_of_deleted(data: Path) -> int | None:
 def is_served(data: Path) -> bool:
     """Return whether a process serves a data folder."""
     try:
-        descriptor = os.open(data / LOCK, os.O_RDWR)
+        descriptor = os.open(data / LOCK, os.O_RDONLY)  # the folder may be read-only
     except FileNotFoundError:
         return False
     try:

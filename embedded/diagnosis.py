@@ -187,6 +187,11 @@ def layout_of(database: Path) -> int:
         ) as opened:
             (layout,) = opened.execute("PRAGMA user_version").fetchone()
     except sqlite3.DatabaseError as exc:
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
+            raise Unavailable(
+                f"The database can't be opened: {exc}. SQLite needs a folder that this user can "
+                "write, and its files."
+            ) from exc
         raise Unavailable(f"The database can't be read: {exc}. Restore a backup.") from exc
     return int(layout)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import random
-import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ from typing import Protocol
 import httpx
 
 from tests.support.process import ServiceProcess
-from tests.support.small_disk import fill, small_disk
+from tests.support.small_disk import fill, mounted_read_only, small_disk
 from tests.support.waiting import wait_until
 
 CLOCK_LIBRARY = "libfaketime.so.1"
@@ -66,7 +64,7 @@ def opened(name: str, root: Path) -> Iterator[tuple[Fault, Path]]:
             # The second one: of a deletion, whose file stays.
             refusals = frozenset({"ServiceUnavailable", "SERVICE_UNAVAILABLE"})
             if may_mount(root):
-                yield Fault(mounted_read_only, refusals=refusals), data
+                yield Fault(read_only, refusals=refusals), data
             else:
                 forget_privilege()
                 yield Fault(forbidden, refusals=refusals), data
@@ -108,37 +106,18 @@ def detector_hung(service: ServiceProcess, number: int, seconds: float) -> None:
     wait_until(lambda: process not in detectors(service))
 
 
-def mounted_read_only(service: ServiceProcess, number: int, seconds: float) -> None:  # noqa: ARG001
+def read_only(service: ServiceProcess, number: int, seconds: float) -> None:  # noqa: ARG001
     """Mount the data folder read-only over itself; files that are open stay writable."""
-    data, aside = str(service.data), service.data.with_name("aside")
-    aside.mkdir(exist_ok=True)
-    # Made aside, because a mount becomes read-only only while no file in it is being written.
-    subprocess.run(["mount", "--bind", data, aside], check=True)
-    try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", aside], check=True)
-        subprocess.run(["mount", "--bind", aside, data], check=True)
-        try:
-            wait_until(lambda: readiness(service) == 503)
-            time.sleep(seconds)
-        finally:
-            subprocess.run(["umount", "--lazy", data], check=True)
-    finally:
-        subprocess.run(["umount", "--lazy", aside], check=True)
+    with mounted_read_only(service.data, service.data.with_name("aside")) as is_mounted:
+        assert is_mounted
+        wait_until(lambda: readiness(service) == 503)
+        time.sleep(seconds)
 
 
 def may_mount(root: Path) -> bool:
     """Tell whether this user may mount a folder read-only over itself."""
-    folder = str(root)
-    if shutil.which("mount") is None:
-        return False
-    if subprocess.run(
-        ["mount", "--bind", folder, folder], check=False, capture_output=True
-    ).returncode:
-        return False
-    remount = ["mount", "-o", "remount,bind,ro", folder]
-    is_read_only = subprocess.run(remount, check=False, capture_output=True).returncode == 0
-    subprocess.run(["umount", "--lazy", folder], check=True)
-    return is_read_only
+    with mounted_read_only(root, root / "aside") as is_mounted:
+        return is_mounted
 
 
 def forbidden(service: ServiceProcess, number: int, seconds: float) -> None:  # noqa: ARG001

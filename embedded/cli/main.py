@@ -8,7 +8,7 @@ import click
 
 from core.domain.errors import LabellingError
 from core.runtime.settings import BadSetting
-from embedded.cli.errors import MissingFolder, NoSuchThing
+from embedded.cli.errors import MissingFolder, NoSuchThing, remedy_of
 from embedded.cli.lazy_group import LazyCommand, LazyGroup
 from embedded.cli.settings_options import settings_help
 from embedded.version import running_version
@@ -111,5 +111,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"labelling: {error}", err=True)
         return EXIT_USAGE
     except (LabellingError, OSError) as error:
-        click.echo(f"labelling: {error}", err=True)
+        click.echo(f"labelling: {error}{remedy_of(error)}", err=True)
         return EXIT_FAILURE

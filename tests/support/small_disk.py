@@ -1,4 +1,4 @@
-"""A small file system, and a program that fills it."""
+"""A small file system, a program that fills it, and a folder that is mounted read-only."""
 
 from __future__ import annotations
 
@@ -37,3 +37,32 @@ def fill(folder: Path) -> Path:
                 continue
     assert os.statvfs(folder).f_bavail == 0
     return path
+
+
+@contextmanager
+def mounted_read_only(folder: Path, aside: Path) -> Iterator[bool]:
+    """Mount a folder read-only over itself; yield whether that is allowed.
+
+    Files that are open stay writable. `aside` is a folder that is made if it is missing.
+    """
+    aside.mkdir(exist_ok=True)
+    # Made aside, because a mount becomes read-only only while no file in it is being written.
+    if not _mount("--bind", folder, aside):
+        yield False
+        return
+    try:
+        done = _mount("-o", "remount,bind,ro", aside) and _mount("--bind", aside, folder)
+        try:
+            yield done
+        finally:
+            if done:
+                subprocess.run(["umount", "--lazy", folder], check=True)
+    finally:
+        subprocess.run(["umount", "--lazy", aside], check=True)
+
+
+def _mount(*arguments: str | Path) -> bool:
+    mount = shutil.which("mount")
+    if mount is None:
+        return False
+    return subprocess.run([mount, *arguments], capture_output=True, check=False).returncode == 0

@@ -38,7 +38,7 @@ async function send(tab, buffer) {
   await tab.getByRole('button', { name: 'Find labels' }).click();
 }
 
-/** A picture that is not one, and a PUT that the service refuses, end with the service's message. */
+/** A picture that is not one, a refused PUT and a missing key end with the service's message. */
 async function failures(tab) {
   await send(tab, Buffer.from('no picture'));
   await tab.getByRole('alert').getByText('The file seems to be').waitFor();
@@ -49,6 +49,15 @@ async function failures(tab) {
   await send(tab, Buffer.from('no picture'));
   await tab.getByRole('alert').getByText(/^Send 'Content-Type: image\/png', not /).waitFor();
   await tab.unroute(/originals/);
+  const message = 'A valid API key is needed.';
+  await tab.route(/graphql/, (route) => route.fulfill({
+    status: 401,
+    headers: { 'Access-Control-Allow-Origin': '*', 'Content-Type': 'application/graphql-response+json' },
+    body: JSON.stringify({ errors: [{ message, extensions: { code: 'UNAUTHENTICATED' } }] }),
+  }));
+  await send(tab, Buffer.from('no picture'));
+  await tab.getByRole('alert').getByText(message).waitFor();
+  await tab.unroute(/graphql/);
 }
 
 /** On a phone, a label stays beside its input. */

@@ -20,9 +20,9 @@ export function typeOf(picture: File) {
   return TYPES[picture.type as keyof typeof TYPES] ?? 'JPEG';
 }
 
-/** Returns what to tell a user about an error. */
+/** Returns what to tell a user about an error. GraphQL's errors are plain objects in urql. */
 export function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return (error as { message?: string } | undefined)?.message ?? String(error);
 }
 
 interface Event {
