@@ -161,6 +161,7 @@ class Service:
             routes=[*objects.routes(), *thumbnails.routes(), metrics, *admin.routes()],
             readiness=self._readiness,
             lifespan=self._lifespan,
+            base_url=base_url,
             keyless=keyless,
         )
 

@@ -77,9 +77,13 @@ def build_app(
     routes: Sequence[BaseRoute],
     readiness: Callable[[], Mapping[str, str | None]],
     lifespan: Any,
+    base_url: str,
     keyless: bool,
 ) -> ASGIApp:
-    """Make the application with all its routes; `keyless` keeps it to this machine."""
+    """Make the application with all its routes; `keyless` keeps it to this machine.
+
+    `base_url` is that of the listening socket, which signed URLs have without a public URL.
+    """
     cors_origins = allowed_origins(settings.cors_origins, keyless=keyless)
     app = create_app(
         services,
@@ -109,7 +113,7 @@ def build_app(
     )
     app.router.routes.append(WebSocketRoute("/graphql", socket))
     app.router.routes.extend(routes)
-    mount_pages(app, _web(), settings.public_url)
+    mount_pages(app, _web(), settings.public_url or base_url)
     inner: ASGIApp = Dispatcher(app, guarded)
     if sessions := services.sessions:
         cookie = SessionCookie(settings.public_url, sessions.service_name)

@@ -34,9 +34,12 @@ GRAPHIQL_HEADERS: Final = {
 }
 
 
-def gallery_headers(public_url: str | None) -> dict[str, str]:
-    """Return the gallery's headers; images and uploads have signed URLs under `public_url`."""
-    ours = f"'self' {public_url}/" if public_url else "'self'"
+def gallery_headers(signed_url: str | None) -> dict[str, str]:
+    """Return the gallery's headers; images and uploads have URLs under `signed_url`.
+
+    The page may be open at another name of the same machine, such as localhost.
+    """
+    ours = f"'self' {signed_url}/" if signed_url else "'self'"
     return {
         **_COMMON,
         "content-security-policy": _COMMON_POLICY
@@ -54,9 +57,9 @@ class _ImmutableFiles(StaticFiles):
         return response
 
 
-def mount_pages(app: FastAPI, web: Path, public_url: str | None = None) -> None:
+def mount_pages(app: FastAPI, web: Path, signed_url: str | None = None) -> None:
     """Serve the gallery, GraphiQL and the operator's page from the folder `web`."""
-    headers = gallery_headers(public_url)
+    headers = gallery_headers(signed_url)
 
     async def gallery(_request: Request) -> FileResponse:
         # The page holds no data. It asks the API with the visitor's key.

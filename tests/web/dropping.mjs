@@ -9,11 +9,12 @@ import { inBrowser, shot } from './browser.mjs';
 
 const [, , url, path] = process.argv;
 const { origin } = new URL(url);
+const otherName = origin.replace('127.0.0.1', 'localhost');
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const corpus = JSON.parse(readFileSync(path, 'utf8'));
 const listOf = (page) => page.getByRole('dialog', { name: /files? failed$/ });
 
-await inBrowser(origin, check, 'each file is accounted for');
+await inBrowser([origin, otherName], check, 'each file is accounted for');
 
 async function check(browser, faults) {
   const page = browser.pages()[0] ?? (await browser.newPage());
@@ -34,6 +35,7 @@ async function check(browser, faults) {
   await showsPicturesAfterAJump(page);
   await changesNothingWithinARow(page);
   await loadsPicturesFirst(page);
+  await worksAtAnotherName(page);
   assert.deepEqual(faults.filter((each) => !/\b400\b/.test(each)), []);
 }
 
@@ -164,6 +166,16 @@ async function loadsPicturesFirst(page) {
   assert.deepEqual(await page.evaluate(() => [...new Set(Array.from(document.images, ({ fetchPriority }) => fetchPriority))]), ['high', 'auto']);
   assert.deepEqual(asked.filter((url) => /Viewer/.test(url)), []);
   await Promise.all([page.waitForRequest(/Viewer/), page.unroute('**/thumbnails/**')]); // which lets them go on
+}
+
+/** The URLs of pictures and uploads have the service's address, whatever name the page was opened by. */
+async function worksAtAnotherName(page) {
+  await page.goto(`${otherName}/`);
+  await page.locator('.tile img.there').first().waitFor();
+  const sent = page.waitForResponse((response) => response.request().method() === 'PUT');
+  const buffer = Buffer.concat([Buffer.from(corpus.contents[0], 'base64'), Buffer.from('another')]);
+  await page.setInputFiles('#files', { name: 'another.jpg', mimeType: 'image/jpeg', buffer });
+  assert.equal((await sent).status(), 200);
 }
 
 async function isAccessible(page) {
