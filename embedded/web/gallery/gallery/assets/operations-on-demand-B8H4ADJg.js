@@ -1,4 +1,4 @@
-import{O as e}from"./index-DQZAt-rv.js";var t=`
+import{O as e}from"./index-CnodvxtO.js";var t=`
   ${e}
   query Named($text: String!) {
     found: blobs(filter: { fileNamePrefix: $text }, orderBy: FILE_NAME, first: 12) { nodes { ...Tile } }
