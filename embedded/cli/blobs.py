@@ -90,7 +90,7 @@ def blobs(
         records = [blob_record(each, webhooks.get(each.id)) for each in page.items]
         click.echo(json.dumps({"items": records, "after": following}, indent=2))
         return
-    _print(page, webhooks)
+    _print(page, webhooks, owner)
     if following:
         say(f"There are more: add --after {following}.")
 
@@ -102,7 +102,7 @@ def _id(text: str) -> str:
     return found
 
 
-def _print(page: Page[Blob], webhooks: Mapping[str, Delivery]) -> None:
+def _print(page: Page[Blob], webhooks: Mapping[str, Delivery], owner: str) -> None:
     for blob in page.items:
         webhook = webhooks.get(blob.id)
         parts = [
@@ -115,4 +115,4 @@ def _print(page: Page[Blob], webhooks: Mapping[str, Delivery]) -> None:
         ]
         click.echo("  ".join(filter(None, parts)))
     if not page.items:
-        say("No such pictures.")
+        say(f"The owner {printable(owner)} has no such pictures.")

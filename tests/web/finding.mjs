@@ -89,10 +89,17 @@ async function byTypeAndLabels(page) {
   await page.getByRole('combobox', { name: 'Labels', exact: true }).selectOption('Confirmed or added by you');
   await page.getByText('No picture meets the filters.').waitFor();
   await page.getByRole('radio', { name: 'Nothing found' }).click();
+  const panel = await page.locator('#filters').evaluate((element) => [element.getBoundingClientRect().bottom, element.scrollHeight - element.clientHeight]);
+  assert.ok(panel[0] <= 800 && panel[1] === 0, `the filters reach to ${panel[0]} of 800 and scroll by ${panel[1]}`);
+  await page.setViewportSize({ width: 1280, height: 500 });
+  const low = await page.locator('#filters').evaluate((element) => element.getBoundingClientRect().bottom);
+  assert.ok(low <= 500, `the filters reach to ${low} of 500`);
+  await page.setViewportSize({ width: 1280, height: 800 });
   await hash(page, '#/search?status=nothing&type=jpeg&confirmed=yes');
   await isAccessible(page);
   await page.getByRole('button', { name: 'Reset', exact: true }).click();
   await tiles(page, 5);
+  assert.ok(await page.getByRole('radio', { name: 'Any status' }).evaluate((radio) => radio === document.activeElement));
   await hash(page, '#/');
 }
 

@@ -38,6 +38,7 @@ async function check(browser, faults) {
   await showsOne(page);
   await isLiveInAnotherTab(browser, page);
   await goesByKeyboard(page);
+  await listsKeys(page);
   await deletesWithUndo(page);
   await showsTextAsText(page);
   await isAccessible(page);
@@ -222,6 +223,40 @@ async function goesByKeyboard(page) {
   await at(0);
 }
 
+/** `/` searches and `?` lists the keys, unless the user types or switched them off. */
+async function listsKeys(page) {
+  const box = page.getByRole('combobox', { name: 'Search by label' });
+  const list = page.getByRole('dialog', { name: 'Keys' });
+  await page.keyboard.press('/'); // the focus is on a tile
+  await page.waitForFunction(() => document.activeElement.id === 'label');
+  await page.keyboard.type('/?');
+  assert.equal(await box.inputValue(), '/?');
+  assert.equal(await list.count(), 0);
+  await box.fill('');
+  await tile(page, /Cat/).click();
+  await page.getByRole('dialog').getByRole('heading', { level: 2 }).waitFor();
+  await page.keyboard.press('?'); // above the picture
+  await list.getByText('Show this list').waitFor();
+  await isWithoutFaults(page);
+  await shot(page, 'gallery-keys');
+  await list.getByRole('checkbox', { name: 'Use / and ?' }).click();
+  await page.keyboard.press('Escape');
+  await list.waitFor({ state: 'hidden' });
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await page.locator('#settings-button').focus();
+  await page.keyboard.press('/');
+  await page.keyboard.press('?');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'settings-button');
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Keys' }).click();
+  await list.getByRole('checkbox', { name: 'Use / and ?' }).click();
+  await list.getByRole('button', { name: 'Close' }).click();
+  await list.waitFor({ state: 'hidden' });
+  await page.keyboard.press('/');
+  await page.waitForFunction(() => document.activeElement.id === 'label');
+}
+
 async function deletesWithUndo(page) {
   const failed = tile(page, 'no-picture.jpg');
   const remove = async () => {
@@ -294,18 +329,23 @@ async function isAccessible(page) {
       await tile(page, open).click();
       await page.getByRole('dialog').getByRole('heading', { level: 2 }).waitFor();
     }
-    // As the browser's own tools do, past the page's policy.
-    const client = await page.context().newCDPSession(page);
-    await client.send('Page.setBypassCSP', { enabled: true });
-    await client.send('Runtime.evaluate', { expression: readFileSync(axe, 'utf8') });
-    const { violations } = await page.evaluate(() => window.axe.run({ rules: { 'label-content-name-mismatch': { enabled: true } } }));
-    assert.deepEqual(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
-      [],
-    );
-    await client.detach();
+    await isWithoutFaults(page);
   }
   await page.keyboard.press('Escape');
+}
+
+/** axe finds nothing. */
+async function isWithoutFaults(page) {
+  // As the browser's own tools do, past the page's policy.
+  const client = await page.context().newCDPSession(page);
+  await client.send('Page.setBypassCSP', { enabled: true });
+  await client.send('Runtime.evaluate', { expression: readFileSync(axe, 'utf8') });
+  const { violations } = await page.evaluate(() => window.axe.run({ rules: { 'label-content-name-mismatch': { enabled: true } } }));
+  assert.deepEqual(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
+    [],
+  );
+  await client.detach();
 }
 
 async function looksWell(page) {

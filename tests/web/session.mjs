@@ -37,6 +37,7 @@ async function check(browser, faults) {
   await labelled;
   await tab.locator('#settings-button').click();
   await tab.getByText('Signed in as anna.').waitFor();
+  assert.equal(await tab.getByRole('link', { name: 'Admin', exact: true }).count(), 0);
 
   // GraphiQL has it too, and so has a second tab.
   const graphiql = await browser.newPage();
@@ -68,6 +69,7 @@ async function check(browser, faults) {
   await signIn(tab, operatorsKey);
   await signInOf(tab).getByText('This key opens no pictures').waitFor();
   assert.equal(await signInOf(tab).getByRole('link', { name: 'the operator’s page' }).getAttribute('href'), `${url}/admin`);
+  assert.equal(await signInOf(tab).getByRole('link', { name: 'Admin', exact: true }).getAttribute('href'), `${url}/admin`);
   assert.equal(await tab.locator('.notice').count(), 0);
 
   // A key that an earlier version stored becomes a session, on either page.

@@ -90,8 +90,9 @@ def standing_heic(picture: bytes) -> bytes:
 
 
 def test_people_can_look_at_pictures(tmp_path: Path) -> None:
-    """Boxes, zoom, full screen, download and swipes; and files that browsers do not show."""
+    """Boxes, zoom, full screen, download, name and swipes; and files that browsers do not show."""
     require_browser()
+    require_node(WEB / "node_modules" / "axe-core")
     service = ServiceProcess(tmp_path / "data", "--port", str(free_port())).start()
     try:
         damaged = service.upload(as_jpeg(photo("chelsea.png"))[:600], "JPEG")

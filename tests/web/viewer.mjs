@@ -3,11 +3,13 @@
 // pixels, that was stored lying. DAMAGED is a JPEG that breaks off. See browser.mjs for the environment.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
 import { inBrowser, shot } from './browser.mjs';
 
 const [, , url, person, tiff, heic, damaged] = process.argv;
 const { origin } = new URL(url);
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 await inBrowser(origin, check, 'the viewer works');
 
 async function check(browser, faults) {
@@ -19,6 +21,7 @@ async function check(browser, faults) {
   await zooms(page, dialog);
   await fillsTheScreen(page, dialog);
   await downloads(page, dialog);
+  await editsFacts(page, dialog);
   await showsPreviews(page, dialog);
   await saysWhatIsDamaged(page, dialog);
   await byTouch(browser.browser());
@@ -109,6 +112,75 @@ async function downloads(page, dialog) {
   assert.deepEqual([...readFileSync(await download.path()).subarray(1, 4)], [...Buffer.from('PNG')]);
 }
 
+/** By keys alone: name, id and own facts, with what the service refuses at its field. The download has the new name. */
+async function editsFacts(page, dialog) {
+  const form = dialog.getByRole('form', { name: 'Name and facts' });
+  const field = (name) => form.getByRole('textbox', { name, exact: true });
+  const focused = (name) => page.waitForFunction((wanted) => document.activeElement.dataset.field === wanted, name);
+  const edit = async (id) => {
+    await page.evaluate((wanted) => { location.hash = `#/picture/${wanted}`; }, id);
+    await dialog.getByText(id, { exact: true }).waitFor();
+    await dialog.getByRole('button', { name: 'Edit name and facts' }).press('Enter');
+    await focused('fileName');
+  };
+  await edit(tiff);
+  await field('Your id').fill('order-17');
+  await page.keyboard.press('Enter');
+  await dialog.getByText('order-17', { exact: true }).waitFor();
+  await page.waitForFunction(() => document.activeElement.id === 'edit-facts');
+
+  await edit(person);
+  await page.keyboard.type('a / b.png');
+  await field('Your id').fill('order-17');
+  await form.getByRole('button', { name: 'Add a fact' }).press('Enter');
+  await focused('1.key');
+  await page.keyboard.type('Album');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('x'.repeat(257));
+  await page.keyboard.press('Enter');
+  await form.getByText('This must be the name of a file, without its folders.').waitFor();
+  await form.getByText('The value must have 1 to 256 characters, not 257.').waitFor();
+  await focused('fileName');
+  const described = await field('Name').evaluate((input) => [input.ariaInvalid, document.getElementById(input.getAttribute('aria-describedby')).textContent]);
+  assert.deepEqual(described, ['true', 'This must be the name of a file, without its folders.']);
+  await isAccessible(page);
+  await shot(page, 'gallery-facts');
+  await field('Name').fill('a dog.png');
+  await field('Value').fill('Space');
+  await page.keyboard.press('Enter');
+  await form.getByText('Another picture of yours has this id.').waitFor();
+  await focused('externalId');
+  await form.getByRole('link', { name: 'Show that picture' }).press('Enter');
+  await page.waitForFunction((hash) => location.hash === hash, `#/picture/${tiff}`);
+  await dialog.locator('.notice', { hasText: 'Not saved' }).getByRole('button', { name: 'Return' }).press('Enter');
+  await focused('fileName');
+  assert.equal(await field('Value').inputValue(), 'Space');
+  await field('Your id').fill('order-18');
+  await page.keyboard.press('Enter');
+  await dialog.getByText('a dog.png', { exact: true }).waitFor();
+  await dialog.getByText('Space', { exact: true }).waitFor();
+  await page.waitForFunction(() => document.activeElement.id === 'edit-facts');
+  const [download] = await Promise.all([page.waitForEvent('download'), dialog.getByRole('link', { name: 'Download' }).click()]);
+  assert.equal(download.suggestedFilename(), 'a dog.png');
+
+  await edit(person);
+  await page.keyboard.type('nothing');
+  await form.getByRole('button', { name: 'Remove Album' }).focus();
+  await page.keyboard.press('ArrowRight'); // shows no other picture
+  await page.keyboard.press('Escape'); // ends the editing, not the view
+  await dialog.getByText('a dog.png', { exact: true }).waitFor();
+  await dialog.getByText('Space', { exact: true }).waitFor();
+}
+
+async function isAccessible(page) {
+  const client = await page.context().newCDPSession(page);
+  await client.send('Page.setBypassCSP', { enabled: true });
+  await client.send('Runtime.evaluate', { expression: readFileSync(axe, 'utf8') });
+  const { violations } = await page.evaluate(() => window.axe.run());
+  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`), []);
+  await client.detach();
+}
+
 /** A WebP of the picture, where the browser can't show the type; boxes fit to it. The original is not loaded in vain. */
 async function showsPreviews(page, dialog) {
   const originals = [];
@@ -141,6 +213,7 @@ async function byTouch(chromium) {
   await itemOf(dialog).waitFor();
   await closes(page, dialog);
   await page.goBack();
+  await editsOnAPhone(page, dialog);
   await itemOf(dialog).locator('.percent').tap();
   await dialog.locator('.box.lit').first().waitFor();
   await shot(page, 'gallery-boxes-phone');
@@ -164,6 +237,17 @@ async function byTouch(chromium) {
   await touch('touchEnd');
   await page.waitForFunction((hash) => location.hash === hash, `#/picture/${tiff}`); // to the right: the newer one
   await phone.close();
+}
+
+/** The form fits. */
+async function editsOnAPhone(page, dialog) {
+  await dialog.getByRole('button', { name: 'Edit name and facts' }).tap();
+  await dialog.getByRole('button', { name: 'Remove Album' }).waitFor();
+  await shot(page, 'gallery-facts-phone');
+  const overflow = await page.evaluate(() => document.querySelector('dialog').scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `wider than the window by ${overflow}`);
+  await dialog.getByRole('button', { name: 'Cancel' }).tap();
+  await dialog.evaluate((element) => element.scrollTo(0, 0));
 }
 
 /** By its button, which nothing covers, wherever the facts are scrolled to. The steps are below the picture. */

@@ -18,7 +18,7 @@ function rig() {
     authorization: undefined,
     signedIn: 'ops',
     takeOver: async () => {},
-    owner: async () => session.signedIn,
+    caller: async () => (session.signedIn ? { owner: session.signedIn, scopes: ['operator'] } : null),
     change: async (key) => { session.signedIn = key; },
   };
   const notices = new Notices();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { captionOf } from '../../../web/gallery/src/text/caption.js';
+import { described, title } from '../../../web/gallery/src/text/words.js';
 import { byCategory } from '../../../web/gallery/src/text/categories.js';
 import { dayOf, headingOfDay, headingsOf } from '../../../web/gallery/src/text/days.js';
 import { EVERYTHING } from '../../../web/gallery/src/text/search.js';
@@ -104,4 +105,44 @@ test('a tile names the file of a picture that has no labels', () => {
   assert.deepEqual(linesOf(failed), ['Could not be labelled', 'The file is damaged.']);
   assert.deepEqual(linesOf({ labels: [], fileName: 'dog.jpg' }), ['Nothing found', 'dog.jpg']);
   assert.deepEqual(linesOf({ labels: null, status: 'LABELLING', fileName: 'dog.jpg' }), ['Being labelled', 'dog.jpg']);
+});
+
+/** What a tile, a title and an image text say of labels: [name, confidence, parents]. */
+function saidOf(...labels) {
+  const blob = blobOf('a', { labels: labels.map(([name, confidence, parents = []]) => ({ name, confidence, parents, confirmedAt: null })) });
+  const { name, more } = captionOf({ key: 'a', at: 0, blob });
+  assert.ok(name.startsWith(title(blob)) && described(blob).startsWith(name));
+  return `${name}; ${more}`;
+}
+
+test('a tile names what a picture shows rather than a part of it', () => {
+  assert.equal(saidOf(['Person', 100], ['Face', 100, ['Person']]), 'Person 100%; Face 100%');
+  assert.equal(saidOf(['Face', 100, ['Person']], ['Person', 99], ['Dog', 97, ['Animal']], ['Animal', 98]), 'Person 99%; Dog 97%, Animal 98%');
+  assert.equal(saidOf(['Head', 96, ['Person']], ['Face', 96, ['Head', 'Person']]), 'Head 96%; Face 96%');
+});
+
+test('a tile names the kind, if that is about as certain as what it is a kind of', () => {
+  const cat = ['Cat', 98, ['Feline', 'Mammal', 'Animal']];
+  const above = [['Animal', 99], ['Mammal', 99, ['Animal']], ['Feline', 99, ['Mammal', 'Animal']]];
+  const tabby = (confidence) => ['Tabby Cat', confidence, ['Cat', 'Feline', 'Mammal', 'Animal']];
+  assert.equal(saidOf(...above, cat), 'Cat 98%; Feline 99%, Mammal 99%');
+  assert.equal(saidOf(...above, cat, tabby(56)), 'Cat 98%; Tabby Cat 56%, Feline 99%');
+  assert.equal(saidOf(...above, cat, tabby(90)), 'Tabby Cat 90%; Cat 98%, Feline 99%');
+  const doubtful = [['Animal', 52], ['Mammal', 39, ['Animal']], ['Canine', 31, ['Mammal', 'Animal']], ['Dog', 30, ['Canine', 'Mammal', 'Animal']]];
+  assert.equal(saidOf(...doubtful), 'Perhaps Animal 52%; Dog 30%, Canine 31%');
+  assert.equal(saidOf(['Sports', 31], ['Ski', 30, ['Sports']]), 'Perhaps Ski 30%; Sports 31%');
+});
+
+test('a tile of a search says how certain the label searched for is, unless a kind of it tells more', () => {
+  const labels = [['Sea', 95, ['Water']], ['Water', 95], ['Dog', 90, ['Animal']], ['Animal', 95], ['Sunset', 32]]
+    .map(([name, confidence, parents = []]) => ({ name, confidence, parents, confirmedAt: null }));
+  const said = (...found) => {
+    const { name, more, unsure } = captionOf({ key: 'a', at: 0, blob: blobOf('a', { labels }) }, new Map(found.map((each) => [`${each}`, each])));
+    return [`${name}; ${more}`, unsure];
+  };
+  assert.deepEqual(said(), ['Sea 95%; Dog 90%, Water 95%', false]);
+  assert.deepEqual(said('Sunset'), ['Perhaps Sunset 32%; Sea 95%, Dog 90%', true]);
+  assert.deepEqual(said('Dog', null), ['Dog 90%; Sea 95%, Water 95%', false]);
+  assert.deepEqual(said('Water'), ['Sea 95%; Dog 90%, Water 95%', false]);
+  assert.deepEqual(said('Animal'), ['Animal 95%; Sea 95%, Dog 90%', false]);
 });

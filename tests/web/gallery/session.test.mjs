@@ -116,10 +116,11 @@ test('other tabs hear of signing in and out, and those of other services do not'
   }, { owner: 'anna' }));
 
 test('the page knows as whom it is signed in', async () => {
+  const anna = { owner: 'anna', scopes: ['read'] };
   const session = new Session(storage(), page());
-  await served(200, async () => assert.equal(await session.owner(), 'anna'), { owner: 'anna' });
-  await served(204, async () => assert.equal(await session.owner(), ''));
-  await served(0, async () => assert.equal(await session.owner(), ''));
+  await served(200, async () => assert.deepEqual(await session.caller(), anna), anna);
+  await served(204, async () => assert.equal(await session.caller(), null));
+  await served(0, async () => assert.equal(await session.caller(), null));
 });
 
 test('the endpoints are beside the page, or where its settings say', () => {

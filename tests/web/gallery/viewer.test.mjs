@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { Actions } from '../../../web/gallery/src/state/actions.js';
 import { Corrections } from '../../../web/gallery/src/state/corrections.js';
 import { Viewer } from '../../../web/gallery/src/state/viewer.js';
 import { blobOf, later, settled, shown } from './support.mjs';
@@ -20,8 +21,9 @@ async function viewerOf(answer) {
   const watched = [];
   const parts = await shown(['d', 'c', 'b', 'a'].map((id) => blobOf(id)), (name, variables) =>
     (name === 'Similar' ? { blob: { copies: null, similar: null } } : answer(name, variables)));
-  const viewer = new Viewer({ ...parts, watch: ({ id }) => watched.push(id), onStep: (id) => steps.push(id) });
-  return { ...parts, viewer, steps, watched };
+  const viewer = new Viewer({ ...parts, onStep: (id) => steps.push(id) });
+  const actions = new Actions({ ...parts, viewer, watch: ({ id }) => watched.push(id) });
+  return { ...parts, viewer, actions, steps, watched };
 }
 
 test('a step goes from the picture that was asked for last, loaded or not', async () => {
@@ -83,7 +85,8 @@ test('the image keeps its URL when a look brings another signature', async () =>
   await viewer.look();
   await viewer.look();
   assert.equal(signature, 2);
-  assert.equal(viewer.blob.value.downloadUrl, 'http://gallery.test/d?signature=1');
+  assert.equal(viewer.blob.value.shownUrl, 'http://gallery.test/d?signature=1');
+  assert.equal(viewer.blob.value.downloadUrl, 'http://gallery.test/d?signature=2'); // a download has the present name
 });
 
 test('a deleted picture is reported as missing', async () => {
@@ -94,20 +97,20 @@ test('a deleted picture is reported as missing', async () => {
 });
 
 test('a picture that is labelled again is followed', async () => {
-  const { viewer, watched, notices } = await viewerOf((name, { id }) =>
+  const { viewer, actions, watched, notices } = await viewerOf((name, { id }) =>
     (name === 'Relabel' ? { relabelBlobs: { __typename: 'RelabelledBlobs', outcomes: [{ __typename: 'RelabelledBlob' }] } } : { blob: pictureOf(id) }));
   viewer.open('d');
-  await viewer.relabel();
+  await actions.relabel();
   assert.deepEqual(watched, ['d']);
   assert.equal(notices.list.value[0].text, 'Labelling again.');
   notices.list.value[0].close();
 });
 
 test('a refused request to label again is shown', async () => {
-  const { viewer, watched, notices } = await viewerOf((name, { id }) =>
+  const { viewer, actions, watched, notices } = await viewerOf((name, { id }) =>
     (name === 'Relabel' ? { relabelBlobs: { outcomes: [{ __typename: 'WrongState', message: 'It is being labelled.' }] } } : { blob: pictureOf(id) }));
   viewer.open('d');
-  await viewer.relabel();
+  await actions.relabel();
   assert.deepEqual(watched, []);
   assert.equal(notices.list.value[0].text, 'It is being labelled.');
   notices.list.value[0].close();

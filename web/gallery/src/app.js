@@ -13,6 +13,7 @@ import { Updates } from './state/updates.js';
 import { Viewer } from './state/viewer.js';
 import { count } from './text/words.js';
 import { EVERYTHING, isChanged, isSame, writeSearch } from './text/search.js';
+import { keyOf } from './ui/keys.js';
 
 const KNOCK = 2000; // milliseconds, while the service is unreachable
 const AHEAD = 3; // pictures that are loaded beyond the one that is shown
@@ -49,7 +50,6 @@ export class App {
       client: this.client,
       collection: this.collection,
       notices: this.notices,
-      watch: (blob) => this.updates.watch(blob),
       onStep: (id) => {
         this.router.replace(pictureHash(id));
         if (!this.collection.beside(id, AHEAD)) this.more();
@@ -59,6 +59,8 @@ export class App {
     this.uploads = signal(/** @type {import('./state/uploads.js').Uploads | null} */ (null));
     /** What the settings show: `sign in` where the page needs a key, `no pictures` where its key opens none; null while they are closed. */
     this.settings = signal(/** @type {'settings' | 'sign in' | 'no pictures' | null} */ (null));
+    /** Whether the list of keys is shown. */
+    this.help = signal(false);
     /** The page on which a picture opens. */
     this.beneath = signal(/** @type {'library' | 'explore'} */ ('library'));
     this.scrolled = 0; // of the library, while another page is shown
@@ -74,10 +76,20 @@ export class App {
     await this.session.takeOver();
     effect(() => this.#follow(this.router.route.value));
     this.#knock();
+    addEventListener('keydown', (event) => this.#press(event));
     addEventListener('offline', () => { this.session.reachable.value = false; });
     await this.collection.loading?.catch(() => {});
     this.updates.poll();
     await this.updates.start();
+  }
+
+  /** Searches at `/`, and shows the list of keys at `?`. @param {KeyboardEvent} event */
+  #press(event) {
+    const key = keyOf(event);
+    if (key === '?') this.help.value = true;
+    if (key !== '/' || this.notices.dialogs.value.length) return;
+    event.preventDefault(); // it would be typed
+    document.getElementById('label')?.focus();
   }
 
   /** Shows what the address says. @param {import('./router.js').Route} route */

@@ -49,6 +49,8 @@ export interface Picture extends Tile {
   height: number | null;
   labelledAt: string | null;
   previewUrl: string | null;
+  /** The downloadUrl by which the browser has the image already: the present one may have another signature or name. */
+  shownUrl: string | null;
   labels: FullLabel[] | null;
   detectedLabels: { name: string; confidence: number }[] | null;
   rejectedLabels: string[];

@@ -75,7 +75,11 @@ def test_file_name_is_found_by_its_start_newest_first(rig: Rig) -> None:
     assert ids(rig.run(*named)[1]) == [new.id, old.id]
     assert ids(rig.run(*named, "--after", new.id)[1]) == [old.id]
     assert ids(rig.run(*named, "--status", "FAILED")[1]) == [new.id]
-    assert rig.run(*named, "--status", "EXPIRED") == (0, "", "No such pictures.\n")
+    assert rig.run(*named, "--status", "EXPIRED") == (
+        0,
+        "",
+        "The owner anna has no such pictures.\n",
+    )
 
 
 def test_name_of_too_many_pictures_is_refused(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ export class Console {
   }
 
   async #learnWho() {
-    this.who.value = await this.session.owner();
+    this.who.value = (await this.session.caller())?.owner ?? '';
   }
 
   /** Starts: finds out who is signed in, then refreshes for ever. @param {AbortSignal} end */

@@ -18,7 +18,7 @@ export const DESCRIBED = /* GraphQL */ `
 export const DOWNLOADS = /* GraphQL */ `
   query Downloads($ids: [ID!]!) {
     nodes(ids: $ids) {
-      ... on Blob { id fileName contentType sizeBytes downloadUrl }
+      ... on Blob { id fileName contentType createdAt sizeBytes downloadUrl }
     }
   }
 `;
@@ -112,6 +112,36 @@ export const RESET_LABELS = /* GraphQL */ `
   ${CORRECTION}
   mutation ResetLabels($ids: [ID!]!, $names: [String!]!) {
     resetLabels(ids: $ids, names: $names) { ...Correction }
+  }
+`;
+
+export const RELABEL = /* GraphQL */ `
+  mutation Relabel($ids: [ID!]!) {
+    relabelBlobs(ids: $ids) {
+      __typename
+      ... on RelabelledBlobs { outcomes { __typename ... on Error { message } ... on WrongState { status } } }
+      ... on Error { message }
+    }
+  }
+`;
+
+export const REDELIVER = /* GraphQL */ `
+  mutation Redeliver($id: ID!) {
+    redeliverWebhook(deliveryId: $id) {
+      __typename
+      ... on Error { message }
+    }
+  }
+`;
+
+export const UPDATE_FACTS = /* GraphQL */ `
+  mutation UpdateFacts($id: ID!, $input: UpdateBlobInput!) {
+    updateBlob(blobId: $id, input: $input) {
+      __typename
+      ... on InvalidInput { problems { path message } }
+      ... on ExternalIdTaken { blobId }
+      ... on Error { message }
+    }
   }
 `;
 

@@ -113,25 +113,6 @@ export const SIMILAR = /* GraphQL */ `
   }
 `;
 
-export const RELABEL = /* GraphQL */ `
-  mutation Relabel($ids: [ID!]!) {
-    relabelBlobs(ids: $ids) {
-      __typename
-      ... on RelabelledBlobs { outcomes { __typename ... on Error { message } ... on WrongState { status } } }
-      ... on Error { message }
-    }
-  }
-`;
-
-export const REDELIVER = /* GraphQL */ `
-  mutation Redeliver($id: ID!) {
-    redeliverWebhook(deliveryId: $id) {
-      __typename
-      ... on Error { message }
-    }
-  }
-`;
-
 export const REACH = /* GraphQL */ `
   query Reach { __typename }
 `;

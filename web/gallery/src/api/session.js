@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-import { otherTabs, ownerOf, replaceStoredKey, signIn } from './sign-in.js';
+import { otherTabs, replaceStoredKey, sessionOf, signIn } from './sign-in.js';
 
 const STORED = 'labelling:key';
 
@@ -57,10 +57,10 @@ export class Session {
     return failed?.message;
   }
 
-  /** Returns the owner that the page is signed in as, and nothing if it is not. @returns {Promise<string>} */
-  async owner() {
-    if (this.isElsewhere) return this.key && 'the owner of the key';
-    return ownerOf(this.page.baseURI);
+  /** Returns whom the page is signed in as, and what that allows, where it is known; null if it is not. @returns {Promise<{owner: string, scopes: string[]} | null>} */
+  async caller() {
+    if (this.isElsewhere) return this.key ? { owner: 'the owner of the key', scopes: [] } : null;
+    return sessionOf(this.page.baseURI);
   }
 
   /** @param {string} key */

@@ -14,7 +14,7 @@ export async function signIn(base, key, send = fetch) {
   const response = await send(new URL('session', base), key
     ? { method: 'POST', headers: { Authorization: `Bearer ${key}` } }
     : { method: 'DELETE' }).catch(() => null);
-  if (response?.ok) return !key || (await ownerOf(base, send)) ? undefined : LOST;
+  if (response?.ok) return !key || (await sessionOf(base, send)) ? undefined : LOST;
   const problem = await response?.json().catch(() => null);
   return {
     status: response?.status ?? 0,
@@ -23,14 +23,14 @@ export async function signIn(base, key, send = fetch) {
 }
 
 /**
- * Returns the owner that the browser is signed in as, and nothing if it is not.
+ * Returns whom the browser is signed in as, and what that allows; null if it is not.
  * @param {string | URL} base
  * @param {typeof fetch} [send]
- * @returns {Promise<string>}
+ * @returns {Promise<{owner: string, scopes: string[]} | null>}
  */
-export async function ownerOf(base, send = fetch) {
+export async function sessionOf(base, send = fetch) {
   const response = await send(new URL('session', base)).catch(() => null);
-  return response?.status === 200 ? (await response.json()).owner : '';
+  return response?.status === 200 ? response.json() : null;
 }
 
 /** Returns an error about a key that was sent, without what a program must send. @param {string | undefined} message */

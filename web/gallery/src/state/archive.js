@@ -1,15 +1,17 @@
 import { batchesOf } from '../api/batches.js';
 import { DOWNLOADS } from '../api/operations-on-demand.js';
+import { takenAt } from '../text/taken.js';
 import { bytes, count, pictures } from '../text/words.js';
 import { Zip } from '../text/zip.js';
 import { save } from './save.js';
 
 const MAX_BYTES = 1e9; // what a browser surely keeps in memory
 
-/** @typedef {{id: string, fileName: string | null, contentType: string, sizeBytes: number | null, downloadUrl: string | null}} Original */
+/** @typedef {{id: string, fileName: string | null, contentType: string, createdAt: string, sizeBytes: number | null, downloadUrl: string | null}} Original */
 
 /**
- * Returns a ZIP of the originals of pictures, and how many could not be fetched. Throws an Error where they are too
+ * Returns a ZIP of the originals of pictures, and how many could not be fetched. A file is dated by when the photograph
+ * was taken, else by its upload. Throws an Error where they are too
  * large, or where none could be fetched.
  * @param {string[]} ids
  * @param {{client: import('../api/client.js').Client, send?: typeof fetch}} parts
@@ -24,7 +26,7 @@ export async function archiveOf(ids, { client, send = (...request) => fetch(...r
       size += blob?.sizeBytes ?? 0;
       if (size > MAX_BYTES) throw new Error(`The pictures have more than ${bytes(MAX_BYTES)}. Select fewer.`);
       const content = blob && (await contentOf(blob, send));
-      if (content) zip.add({ name: nameOf(blob), content });
+      if (content) zip.add({ name: nameOf(blob), content, at: takenAt(content) ?? new Date(blob.createdAt) });
     }
   }
   if (!zip.files) throw new Error('No picture could be fetched.');

@@ -1,6 +1,5 @@
 import { batchesOf } from '../api/batches.js';
-import { RELABEL } from '../api/operations.js';
-import { ADD_LABELS, CHANGEABLE, REMOVE_LABELS } from '../api/operations-on-demand.js';
+import { ADD_LABELS, CHANGEABLE, RELABEL, REMOVE_LABELS } from '../api/operations-on-demand.js';
 import { pictures } from '../text/words.js';
 import { formerOf, has, labelOf } from './former.js';
 

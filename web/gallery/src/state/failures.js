@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 
 import { batchesOf } from '../api/batches.js';
-import { RELABEL } from '../api/operations.js';
+import { RELABEL } from '../api/operations-on-demand.js';
 import { mayRelabel, remedyOf } from '../text/remedies.js';
 import { failureText, STATUS } from '../text/words.js';
 

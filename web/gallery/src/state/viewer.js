@@ -1,34 +1,27 @@
 import { signal } from '@preact/signals';
 
-import { PICTURE, REDELIVER, RELABEL, SIMILAR } from '../api/operations.js';
+import { PICTURE, SIMILAR } from '../api/operations.js';
 import { described } from '../text/words.js';
 import { WHOLE } from '../viewer/zoom.js';
-
-const SOON = 1500; // milliseconds
-const LOOKS = 20; // reloads after a webhook was sent again
-
-const pause = (/** @type {number} */ milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
 
 /** @typedef {import('../types').Picture} Picture */
 /** @typedef {import('../types').Tile} Tile */
 
-/** The picture that is shown alone: what is known of it, and what is done with it. */
+/** The picture that is shown alone: what is known of it. */
 export class Viewer {
   /**
-   * `onStep` receives the id of the picture that a step leads to; `watch` follows a blob until it is labelled.
+   * `onStep` receives the id of the picture that a step leads to.
    * @param {{
    *   client: import('../api/client.js').Client,
    *   collection: import('./collection.js').Collection,
    *   notices: import('./notices.js').Notices,
-   *   watch: (blob: {id: string}) => void,
    *   onStep: (id: string) => void,
    * }} parts
    */
-  constructor({ client, collection, notices, watch, onStep }) {
+  constructor({ client, collection, notices, onStep }) {
     this.client = client;
     this.collection = collection;
     this.notices = notices;
-    this.watch = watch;
     this.onStep = onStep;
     this.id = signal(/** @type {string | null} */ (null));
     /** The loaded picture; null while it loads. */
@@ -44,6 +37,8 @@ export class Viewer {
     this.boxes = signal(false);
     /** The label whose boxes are highlighted. */
     this.highlighted = signal(/** @type {string | null} */ (null));
+    /** The name and facts that are edited. */
+    this.editing = signal(/** @type {import('./facts.js').FactsDraft | null} */ (null));
     this.compared = ''; // the picture and the time of its labels that `similar` belongs to
     this.said = '';
     /** @type {Promise<void> | null} */
@@ -138,52 +133,12 @@ export class Viewer {
     this.similar.value = this.similar.value.filter((each) => each.id !== id);
     if (id === this.id.value) this.look();
   }
-
-  /** Has the picture labelled again. */
-  async relabel() {
-    const { id } = this;
-    if (!id.value) return;
-    const blob = { id: id.value };
-    await this.#do(async () => {
-      const { outcomes } = await this.client.change(RELABEL, { ids: [blob.id] });
-      if (outcomes[0].message !== undefined) throw new Error(outcomes[0].message);
-      this.notices.show('Labelling again.');
-      this.watch(blob);
-    });
-  }
-
-  /** Sends the webhook again, and shows its attempts until it is delivered or given up. @param {string} delivery */
-  async redeliver(delivery) {
-    const id = this.id.value;
-    const sent = await this.#do(async () => {
-      await this.client.change(REDELIVER, { id: delivery });
-      this.notices.show('Sending the webhook again.');
-    });
-    for (let looks = 0; sent && looks < LOOKS && this.id.value === id; looks += 1) {
-      if (!['PENDING', 'RETRYING'].includes(this.blob.value?.callback?.status ?? '')) return;
-      await pause(SOON);
-      if (this.id.value === id) await this.look();
-    }
-  }
-
-  /** @param {() => Promise<void>} act */
-  async #do(act) {
-    let done = true;
-    try {
-      await act();
-    } catch (error) {
-      this.notices.show(error.message);
-      done = false;
-    }
-    await this.look();
-    return done;
-  }
 }
 
-/** Returns the picture with the URL by which the browser has it already, and not that with a newer signature. @param {Picture} blob @param {Picture | null} before */
+/** Returns the picture with the URL by which the browser has it already, beside that with a newer signature or name. @param {Picture} blob @param {Picture | null} before @returns {Picture} */
 function withKnownUrl(blob, before) {
   const same = before?.id === blob.id && pathOf(before.downloadUrl) === pathOf(blob.downloadUrl);
-  return same ? { ...blob, downloadUrl: before.downloadUrl } : blob;
+  return { ...blob, shownUrl: same ? before.shownUrl : blob.downloadUrl };
 }
 
 /** @param {string | null} url */

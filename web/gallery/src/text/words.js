@@ -44,16 +44,31 @@ const SURE = 55;
 /** Tells whether a label is only a suggestion, that nobody confirmed. @param {{confidence: number, confirmedAt: string | null}} label */
 export const isSuggestion = ({ confidence, confirmedAt }) => !confirmedAt && confidence < SURE;
 
+// Labels that tell less than what they are a part of, although they name it as their parent.
+const PARTS = ['Face', 'Head', 'Hair', 'Hand'];
+const SIMILAR = 2 / 3; // of a label's confidence: a kind of it that has less does not stand for it
+
 /**
- * Returns the labels with the specific ones first: those that are no other's parent. Suggestions come last.
+ * Returns the labels with the telling ones first: those of which no kind is there with a similar confidence, then the
+ * others from the specific to the general, then parts. Suggestions come last, in the same order.
  * @template {import('../types').Label} L
  * @param {L[]} labels
  */
 export function telling(labels) {
-  const sure = labels.filter((label) => !isSuggestion(label));
-  const parents = new Set(sure.flatMap((label) => label.parents));
-  const isParent = (/** @type {L} */ { name }) => parents.has(name);
-  return [...sure.filter((label) => !isParent(label)), ...sure.filter(isParent), ...labels.filter(isSuggestion)];
+  return [false, true].flatMap((suggested) => {
+    const those = labels.filter((label) => isSuggestion(label) === suggested);
+    const kinds = those.filter(({ name }) => !PARTS.includes(name));
+    const standIn = (/** @type {L[]} */ others, /** @type {L} */ { name, confidence }) => (
+      others.some((kind) => kind.parents.includes(name) && kind.confidence >= SIMILAR * confidence)
+    );
+    const specific = kinds.filter((label) => !standIn(kinds, label));
+    const general = kinds.filter((label) => standIn(specific, label));
+    return [
+      ...kinds.filter((label) => !general.includes(label)),
+      ...general.sort((one, other) => other.parents.length - one.parents.length),
+      ...those.filter((label) => !kinds.includes(label)),
+    ];
+  });
 }
 
 /** Returns a label's name, marked if it is a suggestion. @param {import('../types').Label} label */

@@ -4,9 +4,10 @@ const CENTRAL = 0x02014b50;
 const END = 0x06054b50;
 const VERSION = 20;
 const UTF8 = 0x0800; // the flag for names in UTF-8
-const MIDNIGHT = 0x0021; // 1 January 1980: the earliest date
+const FIRST_YEAR = 1980; // of MS-DOS, whose time has no zone and counts two seconds
+const LAST_YEAR = 2107;
 
-/** @typedef {{name: string, content: Uint8Array<ArrayBuffer>}} File */
+/** @typedef {{name: string, content: Uint8Array<ArrayBuffer>, at: Date}} File `at`: when the file was changed */
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   let value = index;
@@ -34,6 +35,15 @@ function packed(numbers) {
   return bytes;
 }
 
+/** Returns a time and a date as MS-DOS has them, in this browser's time zone. @param {Date} at @returns {[time: number, date: number]} */
+export function dosTime(at) {
+  const year = at.getFullYear();
+  if (!(year >= FIRST_YEAR)) return [0, (1 << 5) | 1];
+  if (year > LAST_YEAR) return dosTime(new Date(LAST_YEAR, 11, 31, 23, 59, 59));
+  const time = (at.getHours() << 11) | (at.getMinutes() << 5) | (at.getSeconds() >> 1);
+  return [time, ((year - FIRST_YEAR) << 9) | ((at.getMonth() + 1) << 5) | at.getDate()];
+}
+
 /** An archive, to which files are added one after the other. It must stay below 4 GiB. */
 export class Zip {
   constructor() {
@@ -49,11 +59,12 @@ export class Zip {
   }
 
   /** Adds a file; a name that is there already gets a number. @param {File} file */
-  add({ name, content }) {
+  add({ name, content, at }) {
+    const [time, date] = dosTime(at);
     const encoded = new TextEncoder().encode(this.#unused(name));
     /** What both headers have. @type {[2 | 4, number][]} */
     const about = [
-      [2, VERSION], [2, UTF8], [2, 0], [2, 0], [2, MIDNIGHT],
+      [2, VERSION], [2, UTF8], [2, 0], [2, time], [2, date],
       [4, crc32(content)], [4, content.length], [4, content.length], [2, encoded.length], [2, 0],
     ];
     const header = packed([[4, LOCAL], ...about]);

@@ -8,6 +8,10 @@ const ORDERS = [['NEWEST', 'Newest first'], ['OLDEST', 'Oldest first'], ['CONFID
 export function Filters({ app }) {
   const search = app.collection.search.value;
   const { status, type, confirmed, from, to, order } = search;
+  const reset = (/** @type {{currentTarget: Element}} */ { currentTarget }) => {
+    currentTarget.closest('.panel')?.querySelector('input')?.focus(); // the button disappears
+    app.search({ ...EVERYTHING, labels: search.labels, least: search.least });
+  };
   return (
     <>
       <fieldset>
@@ -46,7 +50,7 @@ export function Filters({ app }) {
         </select>
       </label>
       {!allowsOrder('CONFIDENCE', search.labels) && <p class="hint">Search for one label to sort by confidence.</p>}
-      {isChanged(search) && <button type="button" onClick={() => app.search({ ...EVERYTHING, labels: search.labels, least: search.least })}>Reset</button>}
+      {isChanged(search) && <button type="button" onClick={reset}>Reset</button>}
     </>
   );
 }

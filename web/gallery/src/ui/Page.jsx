@@ -14,6 +14,7 @@ const loadExplore = () => import('../pages/Explore.jsx').then(({ Explore }) => E
 const loadSelectionBar = () => import('./SelectionBar.jsx').then(({ SelectionBar }) => SelectionBar);
 const loadUploads = () => import('./Uploads.jsx').then(({ Uploads }) => Uploads);
 const loadSettings = () => import('./Settings.jsx').then(({ Settings }) => Settings);
+const loadKeys = () => import('./Keys.jsx').then(({ Keys }) => Keys);
 
 /** The whole page. @param {Props} props */
 export function Page({ app }) {
@@ -44,6 +45,7 @@ export function Page({ app }) {
       <Later app={app} load={loadUploads} wanted={app.uploads.value !== null} />
       <Later app={app} load={loadViewer} wanted={app.viewer.id.value !== null} />
       <Later app={app} load={loadSettings} wanted={app.settings.value !== null} />
+      <Later app={app} load={loadKeys} wanted={app.help.value} />
       <Messages notices={app.notices} within={null} />
     </>
   );

@@ -21,8 +21,8 @@ function Form({ app, shown, close }) {
   const { session } = app;
   const problem = useSignal('');
   const busy = useSignal(false);
-  const who = useSignal('');
-  useEffect(() => { session.owner().then((owner) => { who.value = owner; }); }, []);
+  const who = useSignal(/** @type {{owner: string, scopes: string[]} | null} */ (null));
+  useEffect(() => { session.caller().then((caller) => { who.value = caller; }); }, []);
   const change = async (/** @type {string} */ key) => {
     busy.value = true;
     try {
@@ -40,6 +40,7 @@ function Form({ app, shown, close }) {
     const form = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
     change(String(form.get('key')).trim());
   };
+  const admin = new URL('admin', session.page.baseURI).href;
   return (
     <form onSubmit={save}>
       <h2 id="settings-title">{shown === 'settings' ? 'Settings' : 'Sign in'}</h2>
@@ -48,10 +49,10 @@ function Form({ app, shown, close }) {
       {shown === 'no pictures' && (
         <p>
           This key opens no pictures, because it lacks the scope “read”. Sign in with another key.
-          {!session.isElsewhere && <> An operator’s key opens <a href={new URL('admin', session.page.baseURI).href}>the operator’s page</a>.</>}
+          {!session.isElsewhere && <> An operator’s key opens <a href={admin}>the operator’s page</a>.</>}
         </p>
       )}
-      {who.value && <p>Signed in as {who}.</p>}
+      {who.value && <p>Signed in as {who.value.owner}.</p>}
       <label>
         API key
         <input name="key" type="password" required autocomplete="off" spellcheck={false} />
@@ -62,7 +63,11 @@ function Form({ app, shown, close }) {
           : 'The key is sent once and not stored: you stay signed in for two weeks. The operator creates keys; a service on your own machine needs none.'}
       </p>
       <p class="actions">
-        <a href={session.endpoint.href}>GraphiQL</a>
+        <span class="others">
+          <a href={session.endpoint.href}>GraphiQL</a>
+          {who.value?.scopes.includes('operator') && <a href={admin}>Admin</a>}
+          <button type="button" class="link" onClick={() => { close(); app.help.value = true; }}>Keys</button>
+        </span>
         {who.value && <button type="button" class="quiet" disabled={busy.value} onClick={() => change('')}>Sign out</button>}
         <button type="button" class="quiet" onClick={close}>Cancel</button>
         <button class="primary" disabled={busy.value}>Sign in</button>

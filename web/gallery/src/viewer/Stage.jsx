@@ -68,10 +68,10 @@ const NOT_SHOWN = new Set(['HEIC', 'TIFF']); // by most browsers; others would l
 /** The original; a large WebP of it, where the browser can't show that. @param {{blob: Picture}} props */
 function Whole({ blob }) {
   const broken = useSignal(false);
-  const { downloadUrl, previewUrl, width, height, contentType } = blob;
-  if (!downloadUrl) return null;
+  const { shownUrl, previewUrl, width, height, contentType } = blob;
+  if (!shownUrl) return null;
   const isPreview = broken.value || (previewUrl !== null && NOT_SHOWN.has(contentType));
-  const source = isPreview ? previewUrl : downloadUrl;
+  const source = isPreview ? previewUrl : shownUrl;
   return (
     <>
       {source && (

@@ -2,21 +2,26 @@ import { useEffect, useMemo } from 'preact/hooks';
 
 import { remedyOf } from '../text/remedies.js';
 import { bytes, count, failureText, STATUS, title } from '../text/words.js';
+import { Actions } from '../state/actions.js';
 import { Corrections } from '../state/corrections.js';
 import { Dialog } from '../ui/Dialog.jsx';
+import { Later } from '../ui/Later.jsx';
 import { Pictures } from '../ui/Pictures.jsx';
 import { CALLBACK, moment } from './facts.js';
 import { LabelEditor } from './LabelEditor.jsx';
 import { Stage } from './Stage.jsx';
 import './viewer.css';
 
+const loadEditor = () => import('./FactsEditor.jsx');
+const loadForm = () => loadEditor().then(({ FactsEditor }) => FactsEditor);
+
 /** @typedef {import('../types').Picture} Picture */
-/** @typedef {import('../state/viewer.js').Viewer} State */
 
 /** The view of one picture: image, labels, facts and actions. @param {{app: import('../app.js').App}} props */
 export function Viewer({ app }) {
   const { notices, viewer } = app;
   const corrections = useMemo(() => new Corrections(app), []);
+  const actions = useMemo(() => new Actions({ ...app, watch: (blob) => app.updates.watch(blob) }), []);
   const open = viewer.id.value !== null;
   // On the document, because the control that had the focus can be gone with the former picture.
   useEffect(() => {
@@ -32,7 +37,7 @@ export function Viewer({ app }) {
     <Dialog id="picture" open={open} notices={notices} onClose={close}>
       <div class="content">
         <button type="button" class="close" aria-label="Close" autofocus onClick={close}>×</button>
-        <Content app={app} corrections={corrections} />
+        <Content app={app} actions={actions} corrections={corrections} />
       </div>
     </Dialog>
   );
@@ -40,17 +45,17 @@ export function Viewer({ app }) {
 
 /** Does what a key says. @param {import('../app.js').App} app @param {KeyboardEvent} event */
 function act(app, event) {
-  if (/** @type {Element} */ (event.target).closest('input, textarea, select')) return;
+  if (/** @type {Element} */ (event.target).closest('input, textarea, select, form')) return;
   if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   if (event.key === 'ArrowLeft') app.viewer.step(-1);
   else if (event.key === 'ArrowRight') app.viewer.step(1);
   else if (event.key === 'Delete') app.deletePicture();
 }
 
-/** @typedef {{app: import('../app.js').App, corrections: Corrections}} Parts */
+/** @typedef {{app: import('../app.js').App, actions: Actions, corrections: Corrections}} Parts */
 
 /** @param {Parts} props */
-function Content({ app, corrections }) {
+function Content({ app, actions, corrections }) {
   const { viewer } = app;
   const problem = viewer.problem.value;
   if (problem) return <h2 id="picture-title">{problem}</h2>;
@@ -61,7 +66,7 @@ function Content({ app, corrections }) {
         <Step app={app} by={-1} text="‹ Previous" />
         <Step app={app} by={1} text="Next ›" />
       </p>
-      <Details app={app} corrections={corrections} />
+      <Details app={app} actions={actions} corrections={corrections} />
     </>
   );
 }
@@ -74,23 +79,35 @@ function Step({ app: { collection, viewer }, by, text }) {
 }
 
 /** @param {Parts} props */
-function Details({ app, corrections }) {
+function Details({ app, actions, corrections }) {
   const { viewer } = app;
   const blob = viewer.blob.value;
   if (!blob) return <div class="facts"><h2 id="picture-title">Loading …</h2></div>;
   const final = blob.status === 'LABELLED' || blob.status === 'FAILED';
+  const edited = viewer.editing.value?.id === blob.id;
+  const edit = () => loadEditor().then(
+    ({ draftOf }) => { viewer.editing.value = draftOf(blob); },
+    () => app.notices.show('The form could not be loaded. Try again, or reload the page.'),
+  );
   return (
     <div class="facts">
       <h2 id="picture-title">{title(blob)}</h2>
+      {!edited && (
+        <p class="named">
+          <span>{blob.fileName ?? 'Without a name'}</span>
+          <button type="button" id="edit-facts" class="link" aria-label="Edit name and facts" onClick={edit}>Edit</button>
+        </p>
+      )}
+      <Later app={app} load={loadForm} wanted={edited} />
       {blob.failure && <p class="failed">{failureText(blob.failure)} {remedyOf(blob.failure)}</p>}
       <LabelEditor app={app} corrections={corrections} blob={blob} key={blob.id} />
       <Pictures heading="Copies of this picture" found={viewer.copies.value} />
       <Pictures heading="More like this" found={viewer.similar.value} />
       <h3>About</h3>
       <Facts rows={factsOf(blob)} />
-      {blob.callback && <Webhook viewer={viewer} callback={blob.callback} />}
+      {blob.callback && <Webhook actions={actions} callback={blob.callback} />}
       <p class="actions">
-        <button type="button" disabled={!final} onClick={() => viewer.relabel()}>Label again</button>
+        <button type="button" disabled={!final} onClick={() => actions.relabel()}>Label again</button>
         <button type="button" onClick={() => app.deletePicture()}>Delete</button>
       </p>
     </div>
@@ -100,7 +117,8 @@ function Details({ app, corrections }) {
 /** @param {Picture} blob @returns {[string, string | null][]} */
 function factsOf(blob) {
   return [
-    ['Name', blob.fileName],
+    ['Your id', blob.externalId],
+    ...blob.metadata.map(({ key, value }) => /** @type {[string, string]} */ ([key, value])),
     ['Status', STATUS[blob.status] ?? blob.status],
     ['Type', blob.contentType],
     ['Size', bytes(blob.sizeBytes)],
@@ -108,18 +126,17 @@ function factsOf(blob) {
     ['Uploaded', moment(blob.createdAt)],
     ['Labelled', blob.labelledAt && moment(blob.labelledAt)],
     ['Id', blob.id],
-    ['Your id', blob.externalId],
-    ...blob.metadata.map(({ key, value }) => /** @type {[string, string]} */ ([key, value])),
   ];
 }
 
+
 /** A list of names and values; those without a value are left out. @param {{rows: [string, string | null][]}} props */
 function Facts({ rows }) {
-  return <dl>{rows.filter(([, value]) => value).map(([name, value]) => [<dt key={name}>{name}</dt>, <dd key={`${name} value`}>{value}</dd>])}</dl>;
+  return <dl>{rows.filter(([, value]) => value).map(([name, value], index) => [<dt key={index}>{name}</dt>, <dd key={`${index} value`}>{value}</dd>])}</dl>;
 }
 
-/** @param {{viewer: State, callback: import('../types').Callback}} props */
-function Webhook({ viewer, callback }) {
+/** @param {{actions: Actions, callback: import('../types').Callback}} props */
+function Webhook({ actions, callback }) {
   const { id, url, status, reason, nextAttemptAt, attempts } = callback;
   return (
     <section>
@@ -138,7 +155,7 @@ function Webhook({ viewer, callback }) {
           ))}
         </ol>
       )}
-      <p><button type="button" disabled={!attempts.length} onClick={() => viewer.redeliver(id)}>Send again</button></p>
+      <p><button type="button" disabled={!attempts.length} onClick={() => actions.redeliver(id)}>Send again</button></p>
     </section>
   );
 }

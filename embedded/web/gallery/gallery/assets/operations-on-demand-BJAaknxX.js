@@ -1,4 +1,4 @@
-import{O as e}from"./index-CnodvxtO.js";var t=`
+import{k as e}from"./index-Cznh6bn8.js";var t=`
   ${e}
   query Named($text: String!) {
     found: blobs(filter: { fileNamePrefix: $text }, orderBy: FILE_NAME, first: 12) { nodes { ...Tile } }
@@ -11,7 +11,7 @@ import{O as e}from"./index-CnodvxtO.js";var t=`
 `,r=`
   query Downloads($ids: [ID!]!) {
     nodes(ids: $ids) {
-      ... on Blob { id fileName contentType sizeBytes downloadUrl }
+      ... on Blob { id fileName contentType createdAt sizeBytes downloadUrl }
     }
   }
 `,i=`
@@ -87,5 +87,29 @@ import{O as e}from"./index-CnodvxtO.js";var t=`
     resetLabels(ids: $ids, names: $names) { ...Correction }
   }
 `,p=`
+  mutation Relabel($ids: [ID!]!) {
+    relabelBlobs(ids: $ids) {
+      __typename
+      ... on RelabelledBlobs { outcomes { __typename ... on Error { message } ... on WrongState { status } } }
+      ... on Error { message }
+    }
+  }
+`,m=`
+  mutation Redeliver($id: ID!) {
+    redeliverWebhook(deliveryId: $id) {
+      __typename
+      ... on Error { message }
+    }
+  }
+`,h=`
+  mutation UpdateFacts($id: ID!, $input: UpdateBlobInput!) {
+    updateBlob(blobId: $id, input: $input) {
+      __typename
+      ... on InvalidInput { problems { path message } }
+      ... on ExternalIdTaken { blobId }
+      ... on Error { message }
+    }
+  }
+`,g=`
   query Viewer { viewer { owner } }
-`;export{n as a,a as c,f as d,p as f,s as i,t as l,i as n,r as o,d as r,o as s,l as t,u};
+`;export{n as a,a as c,p as d,u as f,g as h,s as i,t as l,h as m,i as n,r as o,f as p,d as r,o as s,l as t,m as u};

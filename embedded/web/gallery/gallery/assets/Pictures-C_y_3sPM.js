@@ -1,1 +1,0 @@
-import{i as e,p as t,y as n}from"./index-CnodvxtO.js";function r({heading:r,found:i}){return i.length?e(`section`,{class:`alike`,children:[e(`h3`,{children:r}),e(`ul`,{"aria-label":r,children:i.map(r=>e(`li`,{children:e(`a`,{href:n(r.id),children:e(`img`,{src:r.thumbnailUrl??r.downloadUrl??void 0,alt:t(r),loading:`lazy`,width:96,height:96})})},r.id))})]}):null}export{r as t};
