@@ -132,3 +132,17 @@ test('a tile names the kind, if that is about as certain as what it is a kind of
   assert.equal(saidOf(...doubtful), 'Perhaps Animal 52%; Dog 30%, Canine 31%');
   assert.equal(saidOf(['Sports', 31], ['Ski', 30, ['Sports']]), 'Perhaps Ski 30%; Sports 31%');
 });
+
+test('a tile of a search says how certain the label searched for is, unless a kind of it tells more', () => {
+  const labels = [['Sea', 95, ['Water']], ['Water', 95], ['Dog', 90, ['Animal']], ['Animal', 95], ['Sunset', 32]]
+    .map(([name, confidence, parents = []]) => ({ name, confidence, parents, confirmedAt: null }));
+  const said = (...found) => {
+    const { name, more, unsure } = captionOf({ key: 'a', at: 0, blob: blobOf('a', { labels }) }, new Map(found.map((each) => [`${each}`, each])));
+    return [`${name}; ${more}`, unsure];
+  };
+  assert.deepEqual(said(), ['Sea 95%; Dog 90%, Water 95%', false]);
+  assert.deepEqual(said('Sunset'), ['Perhaps Sunset 32%; Sea 95%, Dog 90%', true]);
+  assert.deepEqual(said('Dog', null), ['Dog 90%; Sea 95%, Water 95%', false]);
+  assert.deepEqual(said('Water'), ['Sea 95%; Dog 90%, Water 95%', false]);
+  assert.deepEqual(said('Animal'), ['Animal 95%; Sea 95%, Dog 90%', false]);
+});

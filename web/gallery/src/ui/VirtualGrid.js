@@ -212,7 +212,8 @@ export class VirtualGrid {
       tile = makeTile(key, isFirst, { onShown: () => this.onSettled(key), onBroken: () => this.#broken(key) });
       this.tiles.set(key, tile);
     }
-    if (tile.stale) fillTile(tile, this.collection.get(key), this.speed.fast);
+    const meant = this.collection.meant.value;
+    if (tile.stale || tile.meant !== meant) fillTile(tile, this.collection.get(key), this.speed.fast, meant);
     return tile;
   }
 

@@ -6,7 +6,7 @@ import { make } from './make.js';
 /**
  * @typedef {{
  *   element: HTMLElement, link: HTMLAnchorElement, image: HTMLImageElement, name: HTMLElement, more: HTMLElement,
- *   bar: HTMLProgressElement, stale: boolean,
+ *   bar: HTMLProgressElement, stale: boolean, meant: Map<string, string | null> | null,
  * }} Tile
  */
 
@@ -29,18 +29,21 @@ export function makeTile(key, first, { onShown, onBroken }) {
   element.dataset.key = key;
   image.addEventListener('load', () => {
     image.classList.add('there');
+    image.hidden = false;
     if (!image.src.startsWith('blob:')) onShown();
   });
   image.addEventListener('error', () => {
     image.classList.remove('there');
+    image.hidden = true; // with the browser's sign of a broken image
     onBroken();
   });
-  return { element, link, image, name, more, bar, stale: true };
+  return { element, link, image, name, more, bar, stale: true, meant: null };
 }
 
-/** Shows a picture in a tile; with `still`, its image is not loaded now, and the tile stays stale. @param {Tile} tile @param {Item | undefined} item @param {boolean} still */
-export function fillTile(tile, item, still) {
+/** Shows a picture in a tile; with `still`, its image is not loaded now, and the tile stays stale. `meant` has the labels searched for. @param {Tile} tile @param {Item | undefined} item @param {boolean} still @param {Map<string, string | null>} meant */
+export function fillTile(tile, item, still, meant) {
   tile.stale = still;
+  tile.meant = meant;
   const { link, image, name, more, bar } = tile;
   const { blob, upload } = item ?? {};
   const source = (blob?.labels ? (blob.thumbnailUrl ?? blob.downloadUrl) : null) ?? upload?.preview;
@@ -50,7 +53,7 @@ export function fillTile(tile, item, still) {
   }
   bar.hidden = !upload || upload.progress >= 1 || upload.problem !== null;
   bar.value = upload?.progress ?? 0;
-  const caption = captionOf(item);
+  const caption = captionOf(item, meant);
   link.dataset.state = caption.state;
   link.classList.toggle('unsure', caption.unsure);
   if (blob) link.href = pictureHash(blob.id);
