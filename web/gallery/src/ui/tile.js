@@ -29,10 +29,12 @@ export function makeTile(key, first, { onShown, onBroken }) {
   element.dataset.key = key;
   image.addEventListener('load', () => {
     image.classList.add('there');
+    image.hidden = false;
     if (!image.src.startsWith('blob:')) onShown();
   });
   image.addEventListener('error', () => {
     image.classList.remove('there');
+    image.hidden = true; // a browser would draw its sign of a broken image
     onBroken();
   });
   return { element, link, image, name, more, bar, stale: true, meant: null };
