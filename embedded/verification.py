@@ -16,7 +16,7 @@ from core.repositories.sqlite.label_counts import correct_counts, find_wrong_cou
 from core.storage.durable_files import make_folder
 from embedded.backup.create import has_bytes, pages_of, recorded_digest
 from embedded.backup.manifest import Original, Part
-from embedded.backup.read import check_original, digest_of
+from embedded.backup.read import check_original, digest_of, is_disk_error
 from embedded.backup.targets import FolderTarget
 from embedded.change_feed import has_unread
 from embedded.data_folder import DATABASE
@@ -107,6 +107,10 @@ class Verifier:
             found = self._digest_of(blob.key)
         except (FileNotFoundError, ObjectNotFound):
             what = "its bytes are missing"
+        except OSError as exc:
+            if not is_disk_error(exc):
+                raise
+            what = f"its bytes can't be read: {exc.strerror}"
         else:
             if digest in (None, found.sha256) and blob.size in (None, found.bytes):
                 return None

@@ -26,6 +26,7 @@ export async function scroll(page, limit) {
     await new Promise((done) => { setTimeout(done, Math.min(5, limit) * 1000); });
     const now = await page.evaluate(() => window.taken());
     over = now.over;
+    if (!now.frames.length) throw new Error('The browser draws no more frames: run it again.');
     all.frames.push(...now.frames);
     all.work.push(...now.work);
     all.long += now.long;

@@ -36,7 +36,7 @@ from embedded.backup.manifest import (
     unused,
 )
 from embedded.backup.ownership import claim, data_id
-from embedded.backup.read import digest_of, read_listing, read_numbers
+from embedded.backup.read import digest_of, is_disk_error, read_listing, read_numbers
 from embedded.migrations import MIGRATIONS
 from embedded.originals import open_storage
 from embedded.version import running_version
@@ -226,7 +226,7 @@ class BackupMaker:
                 show(read)
 
     def _store(self, blob: Blob, target: BackupTarget, present: dict[str, int]) -> Original | None:
-        """Store a blob's bytes, unless the target has them. Return None if they are absent."""
+        """Store a blob's bytes, unless the target has them. Return None if they can't be read."""
         self._require_wanted()
         digest = recorded_digest(blob)
         if digest and blob.size is not None and present.get(original_name(digest)) == blob.size:
@@ -240,6 +240,10 @@ class BackupMaker:
             if present.get(original.name) != original.part.bytes:
                 target.put(original.name, stored.path)
         except (FileNotFoundError, ObjectNotFound):
+            return None
+        except OSError as exc:  # of the picture: the target's errors are Unavailable
+            if not is_disk_error(exc):
+                raise
             return None
         finally:
             stored.release()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from core.domain.errors import LabellingError, ObjectNotFound
+from core.domain.errors import LabellingError, ObjectNotFound, Unavailable
 from embedded.backup.manifest import (
     DATABASE,
     LISTING,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from embedded.backup.manifest import Manifest, Original
     from embedded.backup.targets import BackupTarget
 
+_DISK_ERRORS: Final = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN})
 UNREADABLE: Final = -1  # older than each backup that can be restored
 
 
@@ -108,11 +110,20 @@ def digest_of(path: Path) -> Part:
 
 
 def check_original(target: BackupTarget, original: Original, into: Path) -> str | None:
-    """Copy the bytes of a picture; return what is wrong with them, or None."""
+    """Copy the bytes of a picture; return what is wrong with them, or None. Raises Unavailable."""
     try:
         get_part(target, original.name, original.part, into)
     except ObjectNotFound:
         return "the backup has no bytes of it"
     except BackupDamaged as exc:
         return str(exc)
+    except Unavailable as exc:
+        if not is_disk_error(exc.__cause__):
+            raise
+        return f"the backup's bytes of it can't be read: {exc}"
     return None
+
+
+def is_disk_error(error: BaseException | None) -> bool:
+    """Tell whether a disk could not read the bytes of a file; others may be readable."""
+    return isinstance(error, OSError) and error.errno in _DISK_ERRORS

@@ -58,12 +58,16 @@ class FolderTarget:
         self._root = root
 
     def sizes(self) -> Iterator[tuple[str, int]]:
-        """List all names, with the sizes in bytes, and what a killed backup left."""
-        for folder, _, names in os.walk(self._root):
-            for name in names:
-                path = Path(folder, name)
-                with suppress(FileNotFoundError):  # deleted meanwhile
-                    yield path.relative_to(self._root).as_posix(), path.stat().st_size
+        """List all names, with the sizes in bytes, and what a killed backup left.
+
+        Raises Unavailable where a folder can't be listed: what needs its names would delete others.
+        """
+        with translated(str(self._root)):
+            for folder, _, names in os.walk(self._root, onerror=_refuse):
+                for name in names:
+                    path = Path(folder, name)
+                    with suppress(FileNotFoundError):  # deleted meanwhile
+                        yield path.relative_to(self._root).as_posix(), path.stat().st_size
 
     def put(self, name: str, source: Path) -> None:
         """Store a copy of a file. Raises ObjectNotFound, StorageFull or Unavailable."""
@@ -93,6 +97,12 @@ class FolderTarget:
             path.unlink(missing_ok=True)
         with suppress(OSError):
             path.parent.rmdir()
+
+
+def _refuse(error: OSError) -> None:
+    """Raise the error of a folder that `os.walk` would leave out, unless the folder is gone."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 @contextmanager

@@ -165,7 +165,18 @@ async function loadsPicturesFirst(page) {
   await page.waitForFunction(() => document.images.length > 10);
   assert.deepEqual(await page.evaluate(() => [...new Set(Array.from(document.images, ({ fetchPriority }) => fetchPriority))]), ['high', 'auto']);
   assert.deepEqual(asked.filter((url) => /Viewer/.test(url)), []);
-  await Promise.all([page.waitForRequest(/Viewer/), page.unroute('**/thumbnails/**')]); // which lets them go on
+  const [damaged] = held;
+  await damaged.fulfill({ status: 200, contentType: 'image/webp', body: 'no picture' });
+  await page.locator('.frame img[hidden]').waitFor({ state: 'attached' }); // no sign of a broken image
+  assert.equal(await page.evaluate(() => {
+    const tile = document.querySelector('.tile img').cloneNode();
+    tile.removeAttribute('src');
+    document.querySelector('.frame').append(tile);
+    const { display } = getComputedStyle(tile);
+    tile.remove();
+    return display;
+  }), 'none');
+  await Promise.all([page.waitForRequest(/Viewer/), page.unroute('**/thumbnails/**')]); // which lets the others go on
 }
 
 /** The URLs of pictures and uploads have the service's address, whatever name the page was opened by. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection
 from pathlib import Path
 
@@ -82,6 +83,29 @@ def test_repair_takes_bytes_from_a_backup(
     assert found(check(data, opened, repair=True, source=target)) == [(blob.key, True)]
     assert path_of(data, blob.key).read_bytes() == b"picture"
     assert check(data, opened).problems == ()
+
+
+def test_bytes_that_the_disk_cannot_read_are_taken_from_a_backup(
+    data: Path,
+    opened: Stores,
+    blob: Blob,
+    tmp_path: Path,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = FolderTarget(tmp_path / "target")
+    BackupMaker(data, opened, clock).make(target, keep=1)
+
+    def fail(_: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("embedded.verification.digest_of", fail)
+        (problem,) = check(data, opened).problems
+        assert problem.what == "its bytes can't be read: Input/output error"
+        path_of(data, blob.key).write_bytes(b"unreadable")
+        assert found(check(data, opened, repair=True, source=target)) == [(blob.key, True)]
+    assert path_of(data, blob.key).read_bytes() == b"picture"
 
 
 def test_backup_with_damaged_bytes_repairs_nothing(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,8 +19,16 @@ from core.domain.blob import Blob, BlobStatus, Failure, FailureCode, record_fail
 from core.domain.deletion import set_deletion
 from core.domain.errors import Unavailable
 from core.storage.files import path_of
+from embedded.backup import read
 from embedded.backup.create import BackupCancelled, BackupMaker, BackupRunning
-from embedded.backup.manifest import DAMAGED, MISSING, BackupDamaged, backups_in, original_name
+from embedded.backup.manifest import (
+    DAMAGED,
+    MISSING,
+    BackupDamaged,
+    Part,
+    backups_in,
+    original_name,
+)
 from embedded.backup.read import NoBackup
 from embedded.backup.restore import FolderInUse, restore, verify_backup
 from embedded.backup.targets import FolderTarget
@@ -228,6 +238,82 @@ def test_old_backups_are_deleted_with_their_pictures(
         "20260131T140000Z",
         "20260131T150000Z",
     ]
+
+
+def test_backup_that_cannot_be_listed_keeps_its_pictures(
+    data: Path,
+    opened: Stores,
+    maker: BackupMaker,
+    target: FolderTarget,
+    tmp_path: Path,
+    clock: SettableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one that another user made, or one on a disk with errors."""
+    old = add_labelled(data, opened, b"old")
+    first = maker.make(target, keep=7)
+    opened.blobs.delete(old, clock())
+    path_of(data, old.key).unlink()
+    hidden, scandir = tmp_path / "target" / "backups" / first.name, os.scandir
+
+    def scan(path: Path | int) -> Iterator[os.DirEntry[str]]:
+        if str(path) == str(hidden):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scan)
+        with pytest.raises(Unavailable, match="Permission denied"):
+            maker.make(target, keep=7)
+    assert verify_backup(target, first.name).problems == {}
+
+
+def fail_to_read(name: str, monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Let the disk fail at each file of a name."""
+    digest_of = read.digest_of
+
+    def digest_or_fail(path: Path) -> Part:
+        if path.name == name:
+            raise OSError(errno.EIO, "Input/output error")
+        return digest_of(path)
+
+    monkeypatch.setattr(f"{module}.digest_of", digest_or_fail)
+
+
+def test_picture_that_the_disk_cannot_read_does_not_prevent_a_backup(
+    data: Path,
+    opened: Stores,
+    maker: BackupMaker,
+    target: FolderTarget,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unreadable, _ = add_labelled(data, opened, b"1"), add_labelled(data, opened, b"2")
+    fail_to_read(path_of(data, unreadable.key).name, monkeypatch, "embedded.backup.create")
+    made = maker.make(target, keep=7)
+    assert (made.missing, made.originals) == ([unreadable.key], 1)
+
+
+class FailingDisk(FolderTarget):
+    """A target whose disk can't read any picture."""
+
+    def get(self, name: str, into: Path) -> None:
+        """Copy what has a name, unless it is a picture."""
+        if name.startswith("originals/"):
+            error = OSError(errno.EIO, "Input/output error")
+            raise Unavailable(f"The file of {name} can't be read or written: {error}") from error
+        super().get(name, into)
+
+
+def test_backup_with_a_picture_that_the_disk_cannot_read_is_restored_without_it(
+    data: Path, opened: Stores, maker: BackupMaker, target: FolderTarget, tmp_path: Path
+) -> None:
+    unreadable = add_labelled(data, opened, b"1")
+    maker.make(target, keep=7)
+    failing = FailingDisk(tmp_path / "target")
+    for done in (verify_backup(failing, None), restore(failing, None, tmp_path / "new")):
+        assert done.problems.keys() == {unreadable.key}
+        assert "Input/output error" in done.problems[unreadable.key]
+    assert blobs_in(tmp_path / "new").keys() == {unreadable.id}
 
 
 def test_backup_without_a_number_to_keep_deletes_no_backup(

@@ -34,7 +34,7 @@ export function makeTile(key, first, { onShown, onBroken }) {
   });
   image.addEventListener('error', () => {
     image.classList.remove('there');
-    image.hidden = true; // a browser would draw its sign of a broken image
+    image.hidden = true; // with the browser's sign of a broken image
     onBroken();
   });
   return { element, link, image, name, more, bar, stale: true, meant: null };
