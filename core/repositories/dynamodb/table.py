@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from core.backends.aws_errors import error_code, translated_errors
@@ -63,6 +62,7 @@ _RETRIED: Final = frozenset(
     {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 )
 _FIRST_PAUSE: Final = 0.02  # seconds
+_CONFLICT: Final = "DynamoDB has too many writes to the same items"
 
 
 def blob_pk(blob_id: str) -> str:
@@ -108,50 +108,56 @@ class Table:
                 )
             items += answer["Responses"].get(self._name, [])
             undone = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", [])
+            tries = tries + 1 if len(undone) == len(left[:_BATCH]) else 1
             left = undone + left[_BATCH:]
             if undone:
-                tries += 1
                 self.back_off(tries, "DynamoDB did not return all items")
         return items
 
     def put(self, item: Item, condition: str, **values: Any) -> None:
         """Write an item if the condition is true for the existing one. Raises ConditionFailed."""
-        with translated_errors("DynamoDB"), _condition():
-            self._client.put_item(
-                TableName=self._name, Item=item, **expression_arguments(condition, values)
-            )
+        self._write("put_item", Item=item, **expression_arguments(condition, values))
 
     def update(self, pk: str, sk: str, expression: str, condition: str, **values: Any) -> Item:
         """Update an item if the condition is true; return the new item. Raises ConditionFailed.
 
         In expressions, `#name` stands for an attribute and `:name` for a value of that name.
         """
-        with translated_errors("DynamoDB"), _condition():
-            answer = self._client.update_item(
-                TableName=self._name,
-                Key=key(pk, sk),
-                UpdateExpression=expression,
-                ReturnValues="ALL_NEW",
-                **expression_arguments(condition, values, expression),
-            )
+        answer = self._write(
+            "update_item",
+            Key=key(pk, sk),
+            UpdateExpression=expression,
+            ReturnValues="ALL_NEW",
+            **expression_arguments(condition, values, expression),
+        )
         item: Item = answer["Attributes"]
         return item
 
     def delete(self, pk: str, sk: str, condition: str, **values: Any) -> None:
         """Delete an item if the condition is true. Raises ConditionFailed."""
-        with translated_errors("DynamoDB"), _condition():
-            self._client.delete_item(
-                TableName=self._name, Key=key(pk, sk), **expression_arguments(condition, values)
-            )
+        self._write("delete_item", Key=key(pk, sk), **expression_arguments(condition, values))
 
     def pop(self, pk: str, sk: str) -> Item | None:
         """Delete an item; return it, if it existed."""
-        with translated_errors("DynamoDB"):
-            answer = self._client.delete_item(
-                TableName=self._name, Key=key(pk, sk), ReturnValues="ALL_OLD"
-            )
+        answer = self._write("delete_item", Key=key(pk, sk), ReturnValues="ALL_OLD")
         item: Item | None = answer.get("Attributes")
         return item
+
+    def _write(self, call: str, **arguments: Any) -> Any:
+        """Write an item, again after a conflict with a transaction. Raises ConditionFailed."""
+        tries = 0
+        while True:
+            try:
+                with translated_errors("DynamoDB"):
+                    return getattr(self._client, call)(TableName=self._name, **arguments)
+            except Unavailable as exc:
+                code = error_code(exc.__cause__)
+                if code == "ConditionalCheckFailedException":
+                    raise ConditionFailed from exc
+                if code != "TransactionConflictException":  # which botocore does not retry
+                    raise
+            tries += 1
+            self.back_off(tries, _CONFLICT)
 
     def write_many(
         self, items: Iterable[Item] = (), deleted: Iterable[tuple[str, str]] = ()
@@ -166,9 +172,9 @@ class Table:
                     RequestItems={self._name: left[:_WRITE_BATCH]}
                 )
             undone = answer.get("UnprocessedItems", {}).get(self._name, [])
+            tries = tries + 1 if len(undone) == len(left[:_WRITE_BATCH]) else 1
             left = undone + left[_WRITE_BATCH:]
             if undone:
-                tries += 1
                 self.back_off(tries, "DynamoDB did not write all items")
 
     def transact(self, writes: Sequence[dict[str, Any]]) -> None:
@@ -196,7 +202,7 @@ class Table:
             else:
                 return
             tries += 1
-            self.back_off(tries, "DynamoDB has too many writes to the same items")
+            self.back_off(tries, _CONFLICT)
 
     def query(
         self,
@@ -290,16 +296,6 @@ class Table:
             raise Unavailable(f"{problem}, {tries} times.")
         # AWS Builders' Library, "Timeouts, retries, and backoff with jitter".
         self._pause(random.uniform(0, _FIRST_PAUSE * 2**tries))  # noqa: S311
-
-
-@contextmanager
-def _condition() -> Iterator[None]:
-    try:
-        yield
-    except Exception as exc:
-        if error_code(exc) == "ConditionalCheckFailedException":
-            raise ConditionFailed from exc
-        raise
 
 
 def _cancellation_reasons(error: Any) -> list[str]:

@@ -557,6 +557,19 @@ def test_conflicting_transaction_is_retried(
     assert all(0 <= pause <= 0.02 * 2**n for n, pause in enumerate(pauses, start=1))
 
 
+def test_write_that_conflicts_with_a_transaction_is_retried(
+    blobs: DynamoBlobRepository, client: Scripted, pauses: list[float]
+) -> None:
+    """As when an owner edits the facts of a picture while it is labelled."""
+    blob = keep(blobs, a_blob())
+    client.failures = [refusal("TransactionConflictException") for _ in range(3)]
+    blobs.save(uploaded(blob, NOON), blob)
+    assert len(pauses) == 3
+    client.failures = [refusal("TransactionConflictException") for _ in range(20)]
+    with pytest.raises(Unavailable, match="too many writes"):
+        blobs.create(a_blob())
+
+
 def test_transaction_retries_are_limited(
     blobs: DynamoBlobRepository, client: Scripted, pauses: list[float]
 ) -> None:
@@ -598,6 +611,31 @@ def test_unprocessed_items_are_requested_again(
     monkeypatch.setattr(client._client, "batch_get_item", one_of_them)
     assert blobs.find("anna", [blob.id for blob in made]) == {blob.id: blob for blob in made}
     assert len(pauses) == 4
+
+
+def test_batches_that_are_read_in_part_are_read_to_the_end(
+    blobs: DynamoBlobRepository,
+    client: Scripted,
+    pauses: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each answer has at most 16 MB. Only answers without any item count as failures."""
+    made = [keep(blobs, a_blob(at)) for at, _ in zip(moments(), range(12), strict=False)]
+    real = client._client.batch_get_item
+    empty = iter([True, True] + [False] * 99)
+
+    def one_of_them(RequestItems: Any) -> Any:  # noqa: N803
+        ((name, request),) = RequestItems.items()
+        keys = request["Keys"]
+        done = 0 if next(empty) else 1
+        answer = real(RequestItems={name: {**request, "Keys": keys[:1]}})
+        answer["Responses"][name] = answer["Responses"][name][:done]
+        answer["UnprocessedKeys"] = {name: {**request, "Keys": keys[done:]}} if keys[done:] else {}
+        return answer
+
+    monkeypatch.setattr(client._client, "batch_get_item", one_of_them)
+    assert blobs.find("anna", [blob.id for blob in made]) == {blob.id: blob for blob in made}
+    assert len(pauses) == 13
 
 
 def test_concurrent_label_counts_succeed(blobs: DynamoBlobRepository, client: Scripted) -> None:
