@@ -66,7 +66,7 @@ class OwnerMover:
     def _find_foreign_keys(self) -> None:
         """Report keys that the source lacks: they may have been revoked there since a former run.
 
-        Those of the operator alone are made anew in each place.
+        A key of the operator alone stays in its place.
         """
         for key in self._target.owners.list_keys():
             is_operators = key.scopes and not key.scopes & ALL_SCOPES
