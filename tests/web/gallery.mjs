@@ -98,6 +98,7 @@ async function uploads(page) {
   await tile(page, /Cat \d+%/).waitFor();
   await tile(page, /Coffee|Espresso/).waitFor();
   await tile(page, /^no-picture\.jpg\s*The file is damaged\.$/).waitFor();
+  await tile(page, /^no-picture/).locator('img').waitFor({ state: 'hidden' }); // no sign of a broken image
   assert.equal(await page.locator('.tile').count(), 4);
   await shot(page, 'gallery-labelled');
 }
