@@ -6,9 +6,25 @@
 set -eu
 settings=/etc/labelling.env
 if [ -e "$settings" ]; then
-    set -a # export what the file sets
-    . "$settings"
-    set +a
+    # As systemd reads the file: the shell would run what a value with a space or a $ says.
+    while read -r line || [ -n "$line" ]; do
+        case $line in
+        [A-Za-z_]*=*) ;;
+        *) continue ;; # empty, or a comment
+        esac
+        value=${line#*=}
+        case $value in
+        \"*\")
+            value=${value#\"}
+            value=$(printf '%s\n' "${value%\"}" | sed 's/\\\(["\\`$]\)/\1/g')
+            ;;
+        \'*\')
+            value=${value#\'}
+            value=${value%\'}
+            ;;
+        esac
+        export "${line%%=*}=$value"
+    done <"$settings"
 fi
 cd /
 LABELLING_DATA=/var/lib/labelling

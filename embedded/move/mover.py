@@ -198,6 +198,7 @@ class Mover:
                     if state is not DeliveryState.PENDING or each.id not in current
                 ]
                 continue
+            changed = [each for each in changed if not _is_ahead(current.get(each.id), each)]
             self._target.put_deliveries(changed)
             self.outcome.copied["webhooks"] += len(changed)
 
@@ -247,6 +248,19 @@ def _is_finished(blob: Blob) -> bool:
 def _continues(blob: Blob, current: Blob | None) -> bool:
     """Tell whether the target has gone on with a blob that waited, as it should."""
     return current is not None and needs_labelling(blob) and current.version > blob.version
+
+
+def _is_ahead(current: Delivery | None, delivery: Delivery) -> bool:
+    """Tell whether the target has attempted a webhook that was due."""
+    return (
+        current is not None
+        and delivery.state is DeliveryState.PENDING
+        and _attempts_at(current) > _attempts_at(delivery)
+    )
+
+
+def _attempts_at(delivery: Delivery) -> int:
+    return delivery.attempts[-1].number if delivery.attempts else delivery.attempts_before
 
 
 def _pages(deliveries: Iterator[Delivery]) -> Iterator[Sequence[Delivery]]:

@@ -59,7 +59,20 @@ class OwnerMover:
                 self._target.owners.add_key(key)
 
             is_same = known is not None and _unused(known) == _unused(key)
-            self._step("keys", f"key {key.hash[:8]} of {key.owner}", add, is_same=is_same)
+            self._step("keys", _named(key), add, is_same=is_same)
+        if not self._write:
+            self._find_foreign_keys()
+
+    def _find_foreign_keys(self) -> None:
+        """Report keys that the source lacks: they may have been revoked there since a former run.
+
+        A key of the operator alone stays in its place.
+        """
+        for key in self._target.owners.list_keys():
+            is_operators = key.scopes and not key.scopes & ALL_SCOPES
+            if not is_operators and self._source.owners.find_key(key.hash) is None:
+                problem = f"only {self._target.name} has it; revoke it there"
+                self._outcome.problems.append(f"{_named(key)}: {problem}")
 
     def _move_secrets(self, owner_id: str) -> None:
         owner = self._source.owners.find_owner(owner_id)
@@ -117,6 +130,10 @@ class OwnerMover:
             return
         write()
         self._outcome.copied[kind] += 1
+
+
+def _named(key: ApiKey) -> str:
+    return f"key {key.hash[:8]} of {key.owner}"
 
 
 def _unused(key: ApiKey) -> ApiKey:

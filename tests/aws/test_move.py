@@ -189,6 +189,11 @@ def test_what_waits_goes_on_on_aws(
     ids = [each.headers["webhook-id"] for each in receiver.received]
     assert sorted(ids) == sorted([delivery.id, delivery_id(waiting.id, waiting.version + 1)])
     assert move(cloud, data) == 0  # the stack has gone on, as it should
+    cloud.schedule("notifier")
+    cloud.carry("Hints", "notifier")
+    assert len(receiver.received) == 2
+    callback = blob_on(cloud, key, unsent)["callback"]
+    assert (callback["status"], len(callback["attempts"])) == ("DELIVERED", 2)
 
 
 def test_blob_that_waits_to_be_deleted_waits_on_aws(
@@ -267,6 +272,18 @@ def test_changes_and_deletions_between_two_runs_are_followed(
     assert target.blobs.get(changed.id) == new
     assert target.blobs.get(deleted.id) is None
     assert not target.has_original(deleted, deleted.sha256 or "")
+
+
+def test_key_that_was_revoked_between_two_runs_is_reported(
+    cloud: Cloud, data: Path, stores: Stores, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = add_key(stores, "anna")
+    assert move(cloud, data) == 0
+    stores.owners.remove_key(hash_key(key))
+    assert move(cloud, data) == 1
+    assert f"key {hash_key(key)[:8]} of anna: only the stack has it" in capsys.readouterr().err
+    target_of(cloud).owners.remove_key(hash_key(key))
+    assert move(cloud, data) == 0
 
 
 def test_facts_move_and_are_found(cloud: Cloud, data: Path, stores: Stores) -> None:

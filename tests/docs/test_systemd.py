@@ -52,7 +52,14 @@ def test_detector_processes_may_be_confined() -> None:
 
 def test_command_has_the_settings_of_the_service(tmp_path: Path) -> None:
     settings = tmp_path / "labelling.env"
-    settings.write_text('LABELLING_BACKUP_TO="s3://pictures/a b?endpoint=https://s.example.com"\n')
+    settings.write_text(
+        'LABELLING_BACKUP_TO="s3://pictures/a b?endpoint=https://s.example.com"\n'
+        "# systemd reads a value with a space, and expands nothing\n"
+        "LABELLING_WORDS=two words; rm $HOME  \n"
+        'LABELLING_QUOTED="a \\"b\\" \\\\ $(id)"\n'
+        "LABELLING_SINGLE='c d'\n"
+        "LABELLING_LAST=e=f"
+    )
     program = COMMAND.read_text()
     for ours, here in (
         ("/etc/labelling.env", settings),
@@ -60,8 +67,11 @@ def test_command_has_the_settings_of_the_service(tmp_path: Path) -> None:
     ):
         assert str(ours) in program
         program = program.replace(str(ours), str(here))
+    names = [
+        f"LABELLING_{name}" for name in ("DATA", "BACKUP_TO", "WORDS", "QUOTED", "SINGLE", "LAST")
+    ]
     printed = subprocess.run(
-        ["/bin/sh", "-c", program, "labelling", "LABELLING_DATA", "LABELLING_BACKUP_TO"],
+        ["/bin/sh", "-c", program, "labelling", *names],
         capture_output=True,
         text=True,
         check=True,
@@ -69,6 +79,10 @@ def test_command_has_the_settings_of_the_service(tmp_path: Path) -> None:
     assert printed.stdout.splitlines() == [
         "/var/lib/labelling",
         "s3://pictures/a b?endpoint=https://s.example.com",
+        "two words; rm $HOME",
+        'a "b" \\ $(id)',
+        "c d",
+        "e=f",
     ]
 
 

@@ -22,6 +22,7 @@ from core.storage.s3 import S3Storage
 from embedded.http.object_routes import ObjectRoutes
 from tests.support.app_client import AppClient
 from tests.support.aws import mocked_aws
+from tests.support.blobs import labelled, uploaded
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 from tests.support.waiting import PATIENCE
 
@@ -166,3 +167,16 @@ def test_upload_of_a_blob_that_ended_meanwhile_leaves_no_bytes(
     with pytest.raises(ObjectNotFound):
         routes.storage.size(routes.blob.key)
     assert routes.stores.queue().depth() == 0
+
+
+def test_upload_of_a_blob_that_was_labelled_meanwhile_deletes_no_bytes(routes: Routes) -> None:
+    """Maintenance labels a blob that has waited for long by the bytes that it finds."""
+
+    def find() -> None:
+        received = uploaded(routes.blob, routes.stores.clock())
+        routes.stores.blobs.save(received, routes.blob)
+        routes.stores.blobs.save(labelled(received, ("Cat", 90.0)), received)
+
+    routes.bucket.after = find
+    assert routes.put().status_code == 409
+    assert routes.get().content == PICTURE
