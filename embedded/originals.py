@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote
 
 from core.domain.blob import parse_original_key
@@ -20,13 +20,15 @@ from core.storage.signed_url import UrlSigner
 from embedded.s3 import read_address, s3_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from core.backends.sqlite import Database
     from core.repositories.sqlite.blobs import SqliteBlobRepository
     from embedded.settings import Settings
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 NO_URLS: Final = UrlSigner(tuple, "")  # for commands, which sign none
 _FACT: Final = "storage"  # the database remembers the address
@@ -77,6 +79,23 @@ def open_storage(data: Path, database: Database, signer: UrlSigner = NO_URLS) ->
     if address is None:
         return FileStorage(data, signer)
     return BucketStorage(data, signer, open_bucket(address))
+
+
+def use_file(storage: FileStorage, key: str, use: Callable[[Path], T]) -> T:
+    """Return what `use` returns for a file with a key's bytes. Raises ObjectNotFound.
+
+    It is called again where the service has moved the file to the bucket meanwhile.
+    """
+    for is_last in (False, True):
+        stored = storage.file_of(key)
+        try:
+            return use(stored.path)
+        except (FileNotFoundError, ObjectNotFound) as exc:
+            if is_last:
+                raise ObjectNotFound(key) from exc
+        finally:
+            stored.release()
+    raise AssertionError("unreachable")
 
 
 def open_bucket(address: str) -> S3Storage:

@@ -20,7 +20,7 @@ from embedded.backup.read import check_original, digest_of, is_disk_error
 from embedded.backup.targets import FolderTarget
 from embedded.change_feed import has_unread
 from embedded.data_folder import DATABASE
-from embedded.originals import open_storage
+from embedded.originals import open_storage, use_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,8 +104,8 @@ class Verifier:
     def _check_original(self, blob: Blob) -> Problem | None:
         digest = recorded_digest(blob)
         try:
-            found = self._digest_of(blob.key)
-        except (FileNotFoundError, ObjectNotFound):
+            found = use_file(self._storage, blob.key, digest_of)
+        except ObjectNotFound:
             what = "its bytes are missing"
         except OSError as exc:
             if not is_disk_error(exc):
@@ -118,13 +118,6 @@ class Verifier:
         if self._stores.blobs.get(blob.id) is None:  # deleted meanwhile
             return None
         return Problem(blob.key, what, self._fetch(blob, digest))
-
-    def _digest_of(self, key: str) -> Part:
-        stored = self._storage.file_of(key)
-        try:
-            return digest_of(stored.path)
-        finally:
-            stored.release()
 
     def _fetch(self, blob: Blob, digest: str | None) -> str | None:
         if self._source is None or digest is None or blob.size is None:

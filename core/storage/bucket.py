@@ -64,6 +64,8 @@ class BucketStorage(FileStorage):
 
     def open(self, key: str) -> BinaryIO:
         """Open the bytes as a seekable stream. Raises ObjectNotFound."""
+        with suppress(ObjectNotFound):  # not by `file_of`, whose file may move meanwhile
+            return super().open(key)
         stored = self.file_of(key)
         try:
             with translated(key):
@@ -93,7 +95,10 @@ class BucketStorage(FileStorage):
         return self._receive_object(key)
 
     def file_of(self, key: str) -> StoredBytes:
-        """Return a file with the bytes, which are fetched if need be. Raises ObjectNotFound."""
+        """Return a file with the bytes, which are fetched if need be. Raises ObjectNotFound.
+
+        `offload` deletes a file that was not fetched: see `use_file`.
+        """
         with suppress(ObjectNotFound):
             return super().file_of(key)
         path = self._incoming / secrets.token_hex(16)

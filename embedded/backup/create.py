@@ -38,7 +38,7 @@ from embedded.backup.manifest import (
 from embedded.backup.ownership import claim, data_id
 from embedded.backup.read import digest_of, is_disk_error, read_listing, read_numbers
 from embedded.migrations import MIGRATIONS
-from embedded.originals import open_storage
+from embedded.originals import open_storage, use_file
 from embedded.version import running_version
 
 if TYPE_CHECKING:
@@ -231,23 +231,21 @@ class BackupMaker:
         digest = recorded_digest(blob)
         if digest and blob.size is not None and present.get(original_name(digest)) == blob.size:
             return Original(blob.key, Part(digest, blob.size))
-        try:
-            stored = self._storage.file_of(blob.key)
-        except ObjectNotFound:
-            return None
-        try:
-            original = Original(blob.key, digest_of(stored.path))
+
+        def copy(path: Path) -> Original:
+            original = Original(blob.key, digest_of(path))
             if present.get(original.name) != original.part.bytes:
-                target.put(original.name, stored.path)
-        except (FileNotFoundError, ObjectNotFound):
+                target.put(original.name, path)
+            return original
+
+        try:
+            return use_file(self._storage, blob.key, copy)
+        except ObjectNotFound:
             return None
         except OSError as exc:  # of the picture: the target's errors are Unavailable
             if not is_disk_error(exc):
                 raise
             return None
-        finally:
-            stored.release()
-        return original
 
     def _note_absent(self, blob: Blob, copied: SqliteBlobRepository, outcome: Outcome) -> None:
         if self._stores.blobs.get(blob.id) is None:

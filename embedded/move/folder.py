@@ -14,6 +14,7 @@ from core.domain.errors import LabellingError, ObjectNotFound
 from core.repositories.sqlite import copies
 from embedded.backup.create import has_bytes, pages_of
 from embedded.events import object_created
+from embedded.originals import use_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -109,12 +110,9 @@ class Folder:
     @contextmanager
     def original(self, blob: Blob) -> Iterator[BufferedReader]:
         """Open a blob's bytes. Raises ObjectNotFound."""
-        stored = self.storage.file_of(blob.key)
-        try:
-            with stored.path.open("rb") as stream:
-                yield stream
-        finally:
-            stored.release()
+        # An open file stays readable after it was deleted.
+        with use_file(self.storage, blob.key, lambda path: path.open("rb")) as stream:
+            yield stream
 
     def put_original(self, blob: Blob, stream: BinaryIO, sha256: str) -> None:
         """Store a blob's bytes, and queue the event of an upload for a blob that waits."""

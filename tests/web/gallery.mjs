@@ -228,6 +228,7 @@ async function goesByKeyboard(page) {
 async function listsKeys(page) {
   const box = page.getByRole('combobox', { name: 'Search by label' });
   const list = page.getByRole('dialog', { name: 'Keys' });
+  await hasFocusBack(page);
   await page.keyboard.press('/'); // the focus is on a tile
   await page.waitForFunction(() => document.activeElement.id === 'label');
   await page.keyboard.type('/?');
@@ -245,6 +246,7 @@ async function listsKeys(page) {
   await list.waitFor({ state: 'hidden' });
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await hasFocusBack(page);
   await page.locator('#settings-button').focus();
   await page.keyboard.press('/');
   await page.keyboard.press('?');
@@ -256,6 +258,12 @@ async function listsKeys(page) {
   await list.waitFor({ state: 'hidden' });
   await page.keyboard.press('/');
   await page.waitForFunction(() => document.activeElement.id === 'label');
+}
+
+/** Waits until a closed picture has given the focus back to its tile. */
+async function hasFocusBack(page) {
+  await page.waitForFunction(() => !location.hash.startsWith('#/picture/'));
+  await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
 }
 
 async function deletesWithUndo(page) {

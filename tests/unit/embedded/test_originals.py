@@ -10,10 +10,11 @@ import pytest
 from core.domain.clock import utc_now
 from core.runtime.settings import BadSetting
 from core.storage.bucket import BucketStorage
-from core.storage.files import FileStorage, path_of
+from core.storage.files import FileStorage, StoredBytes, path_of
 from embedded.backup.create import BackupMaker
 from embedded.backup.restore import restore
 from embedded.backup.targets import FolderTarget
+from embedded.move.folder import Folder
 from embedded.originals import Offload, choose_storage, open_storage, stored_address
 from embedded.settings import Settings
 from embedded.stores import Stores
@@ -156,4 +157,32 @@ def test_check_reads_the_originals_of_the_bucket(data: Path, opened: Stores, aws
         damaged.key: "its 3 bytes are not those that were uploaded",
         stray: "no blob has this object of the bucket",
     }
+    assert not list(data.glob(".incoming/*"))
+
+
+def test_originals_that_move_while_they_are_read_are_found(
+    data: Path, opened: Stores, aws: MockAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the labeller, a backup, a check and a move, which runs beside the service."""
+    choose(data, opened)
+    storage, target = open_storage(data, opened.database), FolderTarget(tmp_path / "target")
+    file_of = FileStorage.file_of
+
+    def move_then(storage: FileStorage, key: str) -> StoredBytes:
+        found = file_of(storage, key)
+        offload(data, opened)
+        return found
+
+    monkeypatch.setattr(FileStorage, "file_of", move_then)
+    made = add_labelled(data, opened, b"one")
+    with storage.open(made.key) as stream:
+        assert stream.read() == b"one"
+    add_labelled(data, opened, b"two")
+    assert Verifier(data, opened).check().problems == ()
+    add_labelled(data, opened, b"three")
+    outcome = BackupMaker(data, opened, utc_now).make(target, keep=1)
+    assert (outcome.originals, outcome.missing) == (3, [])
+    moved = add_labelled(data, opened, b"four")
+    with Folder(opened, storage).original(moved) as stream:
+        assert stream.read() == b"four"
     assert not list(data.glob(".incoming/*"))

@@ -87,7 +87,7 @@ export class App {
   #press(event) {
     const key = keyOf(event);
     if (key === '?') this.help.value = true;
-    if (key !== '/' || this.notices.dialogs.value.length) return;
+    if (key !== '/' || document.querySelector('dialog[open]')) return;
     event.preventDefault(); // it would be typed
     document.getElementById('label')?.focus();
   }
