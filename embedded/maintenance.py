@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from core.domain.clock import Clock
     from core.repositories.sqlite.blobs import SqliteBlobRepository
     from core.repositories.sqlite.uploads import SqliteUploadRepository
-    from labeller.label_blob import BlobLabeller
+    from labeller.expiry import BlobExpiry
 
 CHANGES_KEPT: Final = timedelta(hours=24)  # as long as a DynamoDB stream keeps its records
 
@@ -33,7 +33,7 @@ class Maintenance:
         self,
         sweep: Callable[[Mapping[str, Any]], object],
         delete_due: Callable[[], None],
-        labeller: BlobLabeller,
+        expiry: BlobExpiry,
         blobs: SqliteBlobRepository,
         uploads: SqliteUploadRepository,
         clock: Clock,
@@ -44,7 +44,7 @@ class Maintenance:
     ) -> None:
         self._sweep = sweep
         self._delete_due = delete_due
-        self._labeller = labeller
+        self._expiry = expiry
         self._blobs = blobs
         self._uploads = uploads
         self._clock = clock
@@ -58,8 +58,8 @@ class Maintenance:
         now = self._clock()
         self._sweep(scheduled_event(now))
         self._delete_due()
-        self._labeller.clear_deleted(now - MAX_UPLOAD_TIME)
-        self._labeller.expire(now - self._upload_life)
+        self._expiry.clear_deleted(now - MAX_UPLOAD_TIME)
+        self._expiry.expire(now - self._upload_life)
         self._blobs.changes.trim(now - CHANGES_KEPT)
         self._blobs.trim_deleted(now)
         self._uploads.trim(now)

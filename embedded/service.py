@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from api.auth.rate_limits import RateLimits
 from api.graphql.settings import build_documents
-from api.services.deletions import delete_due
 from api.services.dependencies import Services
 from core.domain.clock import utc_now
 from core.domain.webhook_url import CallbackRules
 from core.runtime.tracing import no_tracer
 from core.storage.disk_reserve import DiskReserve
-from embedded.attempt_errors import LabelAndNoteErrors
 from embedded.audit import request_auditor
 from embedded.authentication import build_authenticate, build_sessions
-from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
+from embedded.background import build_worker
 from embedded.backup.schedule import BackupSchedule
-from embedded.bucket_check import BUCKET_SECONDS, BucketCheck
-from embedded.change_feed import ChangeFeed, retry_quarantined
-from embedded.clock_watch import CLOCK_SECONDS, ClockWatch
+from embedded.bucket_check import BucketCheck
 from embedded.concurrency import Concurrency, count_owners
 from embedded.data_lock import hold
 from embedded.dead_letters import UploadDeadLetters
@@ -32,22 +26,20 @@ from embedded.http.admin import build_admin
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import build_pubsub
-from embedded.integrity import check_at_start, check_in_background
-from embedded.maintenance import Maintenance
+from embedded.integrity import check_at_start
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
 from embedded.move.folder import begin_service
-from embedded.originals import Offload, choose_storage, open_storage
+from embedded.originals import choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
 from embedded.similar.text import open_text_search
 from embedded.stores import Stores, open_stores
 from embedded.thread_pool import build_pools
 from embedded.url_secrets import build_signer
 from embedded.webhooks import build_notifier
-from embedded.worker import Consumer, Periodic, Worker
+from labeller.expiry import BlobExpiry
 from labeller.label_blob import BlobLabeller
-from labeller.policy_run import PolicyRun
-from labeller.traced import traced_detector, traced_labeller
+from labeller.traced import traced_detector
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -63,15 +55,8 @@ if TYPE_CHECKING:
     from embedded.settings import Settings
     from embedded.thread_pool import ThreadPools
     from labeller.detectors.base import Detector, Picture
-    from notifier.handler import Notifier
 
 log = logging.getLogger(__name__)
-
-MAINTENANCE_SECONDS: Final = 60.0
-POLICY_SECONDS: Final = 2.0  # of applying label policies, before it can stop
-POLICY_PAUSE: Final = 0.5
-OFFLOAD_PAUSE: Final = 10.0  # between two runs that move originals to the bucket, if there is one
-CHECK_SECONDS: Final = 6 * 3600.0  # between two checks of the whole database
 
 
 class Service:
@@ -110,6 +95,7 @@ class Service:
         reserve.fill()
         detector = traced_detector(detector, tracer)
         labeller = BlobLabeller(stores.blobs, storage, detector, utc_now, recorder)
+        expiry = BlobExpiry(stores.blobs, storage, labeller, utc_now, recorder)
         self.dead_letters = UploadDeadLetters(stores.upload_events, labeller)
         notifier = build_notifier(settings, stores, rules, recorder, tracer)
         self._bucket = bucket = BucketCheck(stores.database)
@@ -131,7 +117,16 @@ class Service:
             keyless=keyless,
         )
         self.worker = build_worker(
-            settings, services, stores, labeller, notifier, reserve, backups, storage, bucket
+            settings,
+            services,
+            stores,
+            labeller,
+            expiry,
+            notifier,
+            reserve,
+            backups,
+            storage,
+            bucket,
         )
         self._graphql = build_graphql(settings, services, executable, concurrency)
         recorder.registry.register(
@@ -197,56 +192,6 @@ def clean_up(stores: Stores, storage: FileStorage) -> None:
     """Remove and release what a process that died left behind."""
     storage.clear_leftovers()
     stores.deliveries.release_leases()
-
-
-def build_worker(
-    settings: Settings,
-    services: Services,
-    stores: Stores,
-    labeller: BlobLabeller,
-    notifier: Notifier,
-    reserve: DiskReserve,
-    backups: BackupSchedule,
-    storage: FileStorage,
-    bucket: BucketCheck,
-) -> Worker:
-    """Make the background threads."""
-    traced = traced_labeller(labeller, stores.blobs, services.tracer)
-    label = LabelAndNoteErrors(traced, stores.upload_events)
-    retry = partial(retry_quarantined, notifier.handle)
-    apply_policies = PolicyRun(stores.blobs, utc_now)
-    maintenance = Maintenance(
-        notifier.handle,
-        partial(delete_due, services),
-        labeller,
-        stores.blobs,
-        stores.uploads,
-        utc_now,
-        upload_life=timedelta(hours=settings.upload_hours),
-        check_store=stores.database.check_writable,
-        keep_reserve=reserve.fill,
-        trim_audit=stores.audit.trim,
-    )
-    return Worker(
-        [
-            Consumer("labeller", stores.upload_events, label, settings.workers),
-            Consumer("webhook", stores.delivery_queue, notifier.handle, settings.webhook_workers),
-            Consumer("quarantine", stores.quarantine, retry),
-        ],
-        ChangeFeed(stores.database, stores.blobs, stores.quarantine, notifier.handle),
-        [
-            Periodic("maintenance", maintenance, MAINTENANCE_SECONDS),
-            Periodic(
-                "integrity check", partial(check_in_background, stores.database), CHECK_SECONDS
-            ),
-            Periodic("backup", backups, BACKUP_CHECK_SECONDS),
-            Periodic("bucket", bucket, BUCKET_SECONDS),
-            Periodic("offload", Offload(settings.data, storage, stores.blobs), OFFLOAD_PAUSE),
-            Periodic("clock", ClockWatch(stores.database, stores.queues, utc_now), CLOCK_SECONDS),
-            Periodic("label policy", partial(apply_policies, POLICY_SECONDS), POLICY_PAUSE),
-        ],
-        others_wrote=stores.database.watch(),
-    )
 
 
 def build_services(

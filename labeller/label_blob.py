@@ -15,10 +15,8 @@ from core.domain.blob import (
     BlobStatus,
     Failure,
     FailureCode,
-    expire,
     label_again,
     needs_labelling,
-    original_key,
     parse_original_key,
     record_failure,
     record_labels,
@@ -27,12 +25,10 @@ from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.edits import is_same_labelling
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable, VersionConflict
 from core.repositories.label_saves import apply_policy, save_labels
-from core.runtime.logging import log_context
 from core.runtime.metrics import Metric, Metrics, no_metrics
 from labeller.detection_cache import reusable_detection
 from labeller.detectors.base import Picture
 from labeller.keyed_lock import KeyedLock
-from labeller.s3_event import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +39,10 @@ if TYPE_CHECKING:
     from core.repositories.ports.blobs import BlobRepository
     from core.storage.base import ObjectStorage
     from labeller.detectors.base import Detector
+    from labeller.s3_event import Upload
 
 log = logging.getLogger(__name__)
 
-_EXPIRE_BATCH = 100
-_CLEAR_BATCH = 1000
 _MAX_EDITS = 8  # by the owner during one save
 _MAX_DUPLICATES = 10  # blobs with the same bytes whose labels are considered
 
@@ -154,63 +149,6 @@ class BlobLabeller:
         first = blob.finished_at is None and upload.relabel_version is None
         if first or (blob.finished_at is not None and upload.requests(blob)):
             self._fail(blob, GIVEN_UP)
-
-    def expire(self, before: datetime, seconds: float = 60) -> None:
-        """Finish blobs created before then that still wait, within about `seconds` seconds.
-
-        A blob without bytes becomes EXPIRED. A blob with bytes has waited for long, or its event
-        was lost: it is labelled now, or given up if that fails.
-        """
-        until = time.monotonic() + seconds
-        tried: set[str] = set()
-        while time.monotonic() < until:
-            found = self._blobs.find_abandoned(before, _EXPIRE_BATCH + len(tried))
-            remaining = [blob for blob in found if blob.id not in tried]
-            if not remaining:
-                return
-            for blob in remaining:
-                if time.monotonic() >= until:
-                    return
-                tried.add(blob.id)
-                with log_context(blob_id=blob.id):
-                    self._finish_waiting(blob)
-
-    def clear_deleted(self, before: datetime, seconds: float = 60) -> None:
-        """Delete the bytes of blobs deleted before then again, within about `seconds` seconds.
-
-        The first deletion may have been interrupted, or an upload may have followed it whose URL
-        was still valid and whose event was lost.
-        """
-        until = time.monotonic() + seconds
-        for owner, blob_id in self._blobs.find_unfinished_deletions(before, _CLEAR_BATCH):
-            if time.monotonic() >= until:
-                return
-            with log_context(blob_id=blob_id):
-                try:
-                    self._storage.delete(original_key(owner, blob_id))
-                    self._blobs.finish_deletion(blob_id)
-                except Exception:  # the next run finds it again
-                    log.exception("bytes of a deleted blob not removed")
-
-    def _finish_waiting(self, blob: Blob) -> None:
-        try:
-            size = self._storage.size(blob.key)
-        except ObjectNotFound:
-            with suppress(VersionConflict):  # its bytes have just arrived
-                self._blobs.save(expire(blob, self._clock()), blob)
-                self._metrics(Metric.UPLOADS_EXPIRED)
-                log.info("expired", extra={"blob_id": blob.id})
-            return
-        except Exception:  # one blob's error must not stop the others
-            log.exception("upload not checked")
-            return
-        upload = Upload("", blob.key, size)
-        try:
-            self.label(upload)
-        except Exception:  # no retry: it has waited for long
-            log.exception("labelling failed, given up")
-            with suppress(Unavailable, VersionConflict):  # the next run finds it again
-                self.give_up(upload)
 
     def _find_pending(self, upload: Upload) -> Blob | None:
         """Return the upload's blob if it is to be labelled, or None."""

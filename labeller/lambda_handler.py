@@ -21,6 +21,7 @@ from core.storage.s3 import S3Storage, client_config
 from labeller.detectors.base import Options
 from labeller.detectors.registry import ONNX, REKOGNITION, create_detector
 from labeller.detectors.rekognition import RekognitionDetector
+from labeller.expiry import BlobExpiry
 from labeller.handler import handle
 from labeller.inbox import Inbox
 from labeller.label_blob import BlobLabeller
@@ -87,6 +88,7 @@ class UploadHandler:
         detector = traced_detector(build_detector(settings), tracer)
         self._labeller = BlobLabeller(blobs, storage, detector, utc_now, aws_lambda.metrics)
         self._uploads = traced_labeller(self._labeller, blobs, tracer)
+        self._expiry = BlobExpiry(blobs, storage, self._labeller, utc_now, aws_lambda.metrics)
 
     def label(self, upload: Upload) -> None:
         """Label a picture. One in an inbox becomes a blob, and the event of its copy follows."""
@@ -103,8 +105,8 @@ class UploadHandler:
         It takes about `seconds` seconds at most. Policies have the time that the others leave.
         """
         until, now = time.monotonic() + seconds, utc_now()
-        self._labeller.clear_deleted(now - MAX_UPLOAD_TIME, seconds / 3)
-        self._labeller.expire(now - timedelta(hours=self.settings.upload_hours), seconds / 3)
+        self._expiry.clear_deleted(now - MAX_UPLOAD_TIME, seconds / 3)
+        self._expiry.expire(now - timedelta(hours=self.settings.upload_hours), seconds / 3)
         self._apply_policies(until - time.monotonic())
 
 

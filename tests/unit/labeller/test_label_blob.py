@@ -354,65 +354,6 @@ def with_metrics(
     return BlobLabeller(stores.blobs, stores.storage, detector, stores.clock, metrics), counted
 
 
-def test_blobs_without_bytes_expire(stores: EmbeddedStores) -> None:
-    """Only those created before the given time. A blob with bytes is labelled instead."""
-    old, arrived = stores.awaiting(), stores.awaiting()
-    stores.storage.put(arrived.key, b"bytes")
-    stores.clock.advance(timedelta(hours=1))
-    young = stores.awaiting()
-    blob_labeller, counted = with_metrics(stores, ScriptedDetector())
-    blob_labeller.expire(young.created_at)
-    blob_labeller.expire(young.created_at)
-    assert stores.now(arrived).status is BlobStatus.LABELLED
-    assert stores.now(arrived).size == 5
-    assert stores.now(old).status is BlobStatus.EXPIRED
-    assert stores.now(young) == young
-    assert sorted(counted) == sorted(
-        [Metric.DETECTION_TIME, Metric.PICTURES_LABELLED, Metric.UPLOADS_EXPIRED]
-    )
-
-
-def test_old_blob_whose_labelling_fails_is_given_up(stores: EmbeddedStores) -> None:
-    arrived = stores.awaiting()
-    stores.storage.put(arrived.key, b"bytes")
-    stores.clock.advance(timedelta(hours=1))
-    blob_labeller, counted = with_metrics(stores, ScriptedDetector(Unavailable("later")))
-    blob_labeller.expire(stores.clock())
-    failure = stores.now(arrived).failure
-    assert failure is not None
-    assert failure.code is FailureCode.LABELLER_UNAVAILABLE
-    assert counted == [Metric.PICTURES_FAILED]
-
-
-def test_error_of_one_blob_does_not_stop_the_expiry_of_others(
-    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is logged, and the next run checks the blob again."""
-    stuck = stores.awaiting()
-    others = [stores.awaiting() for _ in range(150)]  # more than one batch
-    real = stores.storage.size
-
-    def size(key: str) -> int:
-        if key == stuck.key:
-            raise Unavailable("S3 is unavailable")
-        return real(key)
-
-    monkeypatch.setattr(stores.storage, "size", size)
-    stores.clock.advance(timedelta(hours=1))
-    labeller(stores, ScriptedDetector()).expire(stores.clock())
-    assert stores.now(stuck) == stuck
-    assert {stores.now(blob).status for blob in others} == {BlobStatus.EXPIRED}
-    assert "S3 is unavailable" in caplog.text
-
-
-def test_expiry_stops_after_its_time(stores: EmbeddedStores) -> None:
-    """The next run handles the rest."""
-    blob = stores.awaiting()
-    stores.clock.advance(timedelta(hours=1))
-    labeller(stores, ScriptedDetector()).expire(stores.clock(), seconds=0)
-    assert stores.now(blob) == blob
-
-
 def test_result_of_the_slower_call_is_not_counted(stores: EmbeddedStores) -> None:
     """The metrics count what is recorded."""
     blob = stores.labelling()
@@ -485,38 +426,6 @@ def test_blob_deleted_during_its_labelling_stays_deleted(
         stores.blobs, "anna", "cat", min_confidence=0, order=LabelOrder.NEWEST, first=1
     )
     assert page.items == ()
-
-
-def test_clear_deleted_removes_remaining_bytes_once(
-    stores: EmbeddedStores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The error of one blob doesn't stop the others."""
-    blobs = [stores.labelling() for _ in range(3)]
-    for blob in blobs[:2]:
-        stores.blobs.delete(blob, stores.clock())
-    stores.clock.advance(timedelta(hours=1))
-    blob_labeller = labeller(stores, ScriptedDetector())
-    stores.blobs.delete(blobs[2], stores.clock())
-
-    real = stores.storage.delete
-
-    def fails(key: str) -> None:
-        if key == blobs[0].key:
-            raise Unavailable("later")
-        real(key)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(stores.storage, "delete", fails)
-        blob_labeller.clear_deleted(stores.clock())
-    left = [stores.storage.path(blob.key).exists() for blob in blobs]
-    assert left == [True, False, True]
-    blob_labeller.clear_deleted(stores.clock(), seconds=0)
-    assert stores.storage.path(blobs[0].key).exists()
-    blob_labeller.clear_deleted(stores.clock())
-    assert not stores.storage.path(blobs[0].key).exists()
-    stores.storage.put(blobs[1].key, b"bytes")
-    blob_labeller.clear_deleted(stores.clock())
-    assert stores.storage.path(blobs[1].key).exists()
 
 
 def too_large(_: Picture) -> Detection:
