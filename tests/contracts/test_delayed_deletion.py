@@ -191,6 +191,19 @@ def test_scan_returns_waiting_blobs_too(blobs: BlobRepository, first: int) -> No
         assert len(found) == len(set(found)) == expected
 
 
+def test_blob_that_is_restored_during_a_scan_is_read(blobs: BlobRepository) -> None:
+    """Or `relabel --all` would leave it as it is."""
+    waiting = keep(blobs, a_blob(), delayed)
+    others = [keep(blobs, a_blob()) for _ in range(3)]
+    found, after = blobs.scan("anna", 2)
+    ids = {blob.id for blob in found}
+    save(blobs, restored(waiting), waiting)
+    while after is not None:
+        found, after = blobs.scan("anna", 2, after)
+        ids |= {blob.id for blob in found}
+    assert ids == {waiting.id, *(blob.id for blob in others)}
+
+
 def test_waiting_blob_is_created_as_such(blobs: BlobRepository) -> None:
     """By a copy of another store."""
     keep(blobs, a_blob(), uploaded, cat)

@@ -173,19 +173,28 @@ class DynamoBlobRepository:
         if owner is None:
             items, start = self._table.scan(BY_OWNER, first, start)
         else:
-            # First the blobs in lists, then those that wait to be deleted.
-            place = text_of(start, "by_owner") if start else owner
-            listed, start = self._table.query(
-                "#by_owner = :place",
-                {"place": {"S": place}},
-                index=BY_OWNER,
-                limit=first,
-                start=start if start and "pk" in start else None,
-            )
-            if start is None and place == owner:
-                start = {"by_owner": {"S": waiting_key(owner)}}
+            # First those that wait to be deleted, then the blobs in lists: so that one which is
+            # restored meanwhile is read in one of the two.
+            place = text_of(start, "by_owner") if start else waiting_key(owner)
+            listed, start = self._read_place(place, first, start)
+            if start is None and place != owner:
+                start = {"by_owner": {"S": owner}}
+                if not listed:
+                    listed, start = self._read_place(owner, first)
             items = self._table.get_many((text_of(each, "pk"), "blob") for each in listed)
         return [blob_from_item(item) for item in items], json.dumps(start) if start else None
+
+    def _read_place(
+        self, place: str, first: int, start: Item | None = None
+    ) -> tuple[list[Item], Item | None]:
+        """Read a page of a place of the index by-owner; without `pk`, `start` is its beginning."""
+        return self._table.query(
+            "#by_owner = :place",
+            {"place": {"S": place}},
+            index=BY_OWNER,
+            limit=first,
+            start=start if start and "pk" in start else None,
+        )
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None
