@@ -24,8 +24,8 @@ from embedded.dead_letters import UploadDeadLetters
 from embedded.events import object_created, stream_event
 from embedded.maintenance import Maintenance
 from embedded.worker import Consumer, Periodic, Worker, backoff
-from labeller.handler import handle as handle_uploads
 from labeller.expiry import BlobExpiry
+from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from tests.support.detectors import CAT, ScriptedDetector
 from tests.support.embedded_stores import EmbeddedStores, MovableClock
