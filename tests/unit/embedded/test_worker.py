@@ -24,6 +24,7 @@ from embedded.dead_letters import UploadDeadLetters
 from embedded.events import object_created, stream_event
 from embedded.maintenance import Maintenance
 from embedded.worker import Consumer, Periodic, Worker, backoff
+from labeller.expiry import BlobExpiry
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
 from tests.support.detectors import CAT, ScriptedDetector
@@ -78,7 +79,7 @@ class Works:
         maintenance = Maintenance(
             handle,
             partial(delete_due, stores.services()),
-            labeller,
+            BlobExpiry(stores.blobs, stores.storage, labeller, stores.clock),
             stores.blobs,
             stores.uploads,
             stores.clock,
