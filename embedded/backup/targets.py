@@ -121,6 +121,18 @@ def _writable(root: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def _translated_transfer() -> Iterator[None]:
+    """Raise Unavailable for every error of a download, which may break off again and again."""
+    from s3transfer.exceptions import RetriesExceededError  # as for botocore  # noqa: PLC0415
+
+    try:
+        with translated_errors("S3"):
+            yield
+    except RetriesExceededError as exc:
+        raise Unavailable(f"S3 can't answer: {exc.last_exception}") from exc
+
+
 class S3Target:
     """Backups in a bucket, below a prefix that is empty or ends with a slash."""
 
@@ -145,7 +157,7 @@ class S3Target:
     def get(self, name: str, into: Path) -> None:
         """Copy what has a name to a path. Raises ObjectNotFound or Unavailable."""
         try:
-            with translated(name), into.open("wb") as stream, translated_errors("S3"):
+            with translated(name), into.open("wb") as stream, _translated_transfer():
                 self._client.download_fileobj(self._bucket, self._prefix + name, stream)
         except Unavailable as exc:
             if error_code(exc.__cause__) in _MISSING:

@@ -52,7 +52,6 @@ NO_SPACE: Final = (
 )
 NOT_STORED: Final = "uploads can't be stored: 'labelling doctor' says what is wrong and what to do"
 NOT_READ: Final = "images can't be read: 'labelling doctor' says what is wrong and what to do"
-_UPLOADED: Final = "AlreadyUploaded"
 
 
 class ObjectRoutes:
@@ -208,7 +207,7 @@ class ObjectRoutes:
                 self._uploads.send(message)
         except ObjectRequestError as error:  # the blob ended meanwhile
             # Maintenance labels a blob that waits for long by the bytes that it finds: they stay.
-            if error.code != _UPLOADED:
+            if error.code != "AlreadyUploaded":
                 incoming.withdraw()
             raise
 
@@ -221,7 +220,7 @@ class ObjectRoutes:
                 409, "BlobExpired", "The blob has expired. Create a new upload."
             )
         if blob.status is not BlobStatus.AWAITING_UPLOAD:
-            raise ObjectRequestError(409, _UPLOADED, "The image was uploaded already.")
+            raise ObjectRequestError(409, "AlreadyUploaded", "The image was uploaded already.")
         return blob
 
     def _checked_terms(self, method: str, key: str, request: Request) -> Mapping[str, str]:

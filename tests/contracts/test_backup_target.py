@@ -12,6 +12,7 @@ from core.domain.errors import InvalidValue, ObjectNotFound, Unavailable
 from core.storage.s3 import client_config
 from embedded.backup.targets import BackupTarget, FolderTarget, S3Target, open_target
 from tests.contracts.conftest import MINISTACK, SEAWEEDFS, bucket_of
+from tests.support.aws import MockAws
 
 NAME = "originals/ab/abcd"
 
@@ -74,6 +75,23 @@ def test_absent_source_stores_nothing(target: BackupTarget, tmp_path: Path) -> N
     with pytest.raises(ObjectNotFound):
         target.put(NAME, tmp_path / "absent")
     assert list(target.sizes()) == []
+
+
+class BrokenBody:
+    """A response whose connection ends before its body does."""
+
+    def read(self, *_: int) -> bytes:
+        raise ConnectionResetError("Connection reset by peer")
+
+
+def test_download_that_breaks_off_again_and_again_is_an_error(
+    aws: MockAws, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = S3Target(aws.s3, aws.bucket(), "nightly/")
+    target.put(NAME, source)
+    monkeypatch.setattr(aws.s3, "get_object", lambda **_: {"Body": BrokenBody()})
+    with pytest.raises(Unavailable, match="Connection reset by peer"):
+        target.get(NAME, tmp_path / "copy")
 
 
 def test_folder_is_private(source: Path, tmp_path: Path) -> None:
