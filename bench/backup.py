@@ -29,9 +29,9 @@ from core.storage.files import path_of
 from embedded.backup.create import BackupMaker
 from embedded.backup.restore import restore
 from embedded.backup.targets import FolderTarget
+from embedded.checks.verification import Verifier
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from embedded.verification import Verifier
 from tests.support.blobs import a_blob, labelled
 
 

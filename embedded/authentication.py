@@ -10,13 +10,13 @@ from api.auth.oidc import OidcTokens
 from api.auth.sessions import Sessions
 from core.domain.clock import utc_now
 from core.domain.owner import LOCAL_OWNER
-from embedded.url_secrets import UrlSecrets
+from embedded.data.url_secrets import UrlSecrets
 
 if TYPE_CHECKING:
     from api.auth.caller import Authenticate
+    from embedded.limits.thread_pool import ThreadPools
     from embedded.settings import Settings
     from embedded.stores import Stores
-    from embedded.thread_pool import ThreadPools
 
 KEY_SECONDS: Final = 1.0  # for which a key still works after another process revoked it
 

@@ -11,12 +11,12 @@ from core.domain.clock import utc_now
 from embedded.attempt_errors import LabelAndNoteErrors
 from embedded.backup.schedule import CHECK_SECONDS as BACKUP_CHECK_SECONDS
 from embedded.backup.schedule import BackupSchedule
-from embedded.bucket_check import BUCKET_SECONDS, BucketCheck
 from embedded.change_feed import ChangeFeed, retry_quarantined
-from embedded.clock_watch import CLOCK_SECONDS, ClockWatch
-from embedded.integrity import check_in_background
-from embedded.maintenance import Maintenance
-from embedded.originals import Offload
+from embedded.checks.bucket import BUCKET_SECONDS, BucketCheck
+from embedded.checks.clock import CLOCK_SECONDS, ClockWatch
+from embedded.checks.integrity import check_in_background
+from embedded.data.originals import Offload
+from embedded.jobs.maintenance import Maintenance
 from embedded.worker import Consumer, Periodic, Worker
 from labeller.policy_run import PolicyRun
 from labeller.traced import traced_labeller

@@ -15,15 +15,15 @@ import uvicorn
 from api.limits import MAX_REQUEST
 from core.domain.webhook_url import CallbackRules
 from core.runtime.trace_settings import build_tracer
-from embedded.connections import (
+from embedded.data.folder import create
+from embedded.detection.model import model_at, people_model_at, say
+from embedded.detection.pool import DetectorPool
+from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits, bounded_by
+from embedded.limits.connections import (
     affordable_connections,
     count_connections,
     raise_descriptor_limit,
 )
-from embedded.data_folder import create
-from embedded.detection.model import model_at, people_model_at, say
-from embedded.detection.pool import DetectorPool
-from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits, bounded_by
 from embedded.listening import base_url, listen, needs_no_key, require_key
 from embedded.logs import json_line, set_up_logging
 from embedded.metrics.recorder import Recorder

@@ -17,25 +17,25 @@ from embedded.audit import request_auditor
 from embedded.authentication import build_authenticate, build_sessions
 from embedded.background import build_worker
 from embedded.backup.schedule import BackupSchedule
-from embedded.bucket_check import BucketCheck
-from embedded.concurrency import Concurrency, count_owners
-from embedded.data_lock import hold
-from embedded.dead_letters import UploadDeadLetters
-from embedded.encryption import check_owners, publish_keys
+from embedded.checks.bucket import BucketCheck
+from embedded.checks.integrity import check_at_start
+from embedded.data.encryption import check_owners, publish_keys
+from embedded.data.lock import hold
+from embedded.data.originals import choose_storage, open_storage
+from embedded.data.url_secrets import build_signer
 from embedded.http.admin import build_admin
 from embedded.http.app import build_app, build_graphql, build_object_routes, build_thumbnails
 from embedded.http.metrics import metrics_route
 from embedded.http.pubsub import build_pubsub
-from embedded.integrity import check_at_start
+from embedded.jobs.dead_letters import UploadDeadLetters
+from embedded.limits.concurrency import Concurrency, count_owners
+from embedded.limits.thread_pool import build_pools
 from embedded.metrics.recorder import Recorder
 from embedded.metrics.state import State
 from embedded.move.folder import begin_service
-from embedded.originals import choose_storage, open_storage
 from embedded.similar.on_demand import SimilarOnDemand
 from embedded.similar.text import open_text_search
 from embedded.stores import Stores, open_stores
-from embedded.thread_pool import build_pools
-from embedded.url_secrets import build_signer
 from embedded.webhooks import build_notifier
 from labeller.expiry import BlobExpiry
 from labeller.label_blob import BlobLabeller
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from core.runtime.tracing import Tracer
     from core.storage.files import FileStorage
     from embedded.http.thumbnails import Thumbnails
+    from embedded.limits.thread_pool import ThreadPools
     from embedded.settings import Settings
-    from embedded.thread_pool import ThreadPools
     from labeller.detectors.base import Detector, Picture
 
 log = logging.getLogger(__name__)

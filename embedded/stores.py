@@ -20,9 +20,9 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.deliveries import SqliteDeliveryRepository
 from core.repositories.sqlite.owners import SqliteOwnerRepository
 from core.repositories.sqlite.uploads import SqliteUploadRepository
-from embedded.data_folder import DATABASE, create
-from embedded.data_lock import DataInUse, is_served
-from embedded.encryption import load_keys
+from embedded.data.encryption import load_keys
+from embedded.data.folder import DATABASE, create
+from embedded.data.lock import DataInUse, is_served
 from embedded.events import BUCKET
 from embedded.migrations import MIGRATIONS
 

@@ -16,7 +16,7 @@ from embedded.admin.deliveries import delivery_record, list_deliveries, list_end
 from embedded.admin.keys import find_key, key_record
 from embedded.admin.owners import list_owners
 from embedded.admin.status import read_status
-from embedded.diagnosis import diagnose
+from embedded.checks.diagnosis import diagnose
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,11 +16,11 @@ from core.storage.disk_reserve import free_bytes
 from embedded.admin.deliveries import summarise_deliveries
 from embedded.admin.owners import list_owners
 from embedded.backup.schedule import last_backup
-from embedded.data_folder import DATABASE
-from embedded.data_lock import is_served
+from embedded.data.folder import DATABASE
+from embedded.data.lock import is_served
+from embedded.data.originals import stored_address
 from embedded.metrics.state import resident_bytes
 from embedded.metrics.statistics import LINES, read_statistics
-from embedded.originals import stored_address
 from embedded.version import running_version
 
 if TYPE_CHECKING:

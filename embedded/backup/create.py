@@ -37,8 +37,8 @@ from embedded.backup.manifest import (
 )
 from embedded.backup.ownership import claim, data_id
 from embedded.backup.read import digest_of, is_disk_error, read_listing, read_numbers
+from embedded.data.originals import open_storage, use_file
 from embedded.migrations import MIGRATIONS
-from embedded.originals import open_storage, use_file
 from embedded.version import running_version
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from core.domain.errors import LabellingError
 from embedded.backup.manifest import OWNER
 from embedded.backup.separation import require_apart
 from embedded.backup.targets import open_target
-from embedded.originals import stored_address
+from embedded.data.originals import stored_address
 from embedded.s3 import s3_client
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from core.runtime.settings import BadSetting
 from embedded.backup.create import BackupCancelled, BackupMaker
 from embedded.backup.ownership import open_target_of
 from embedded.backup.separation import require_apart
-from embedded.originals import stored_address
+from embedded.data.originals import stored_address
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -13,10 +13,10 @@ import click
 from core.domain.clock import to_text, utc_now
 from core.repositories.dynamodb.audit import DynamoAuditLog
 from core.repositories.ports.audit import RETENTION, AuditAction, AuditLog, AuditRecord
-from embedded.cli.lists import json_option, print_list
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import dynamodb_table, opened_stores, table_option
-from embedded.cli.times import parse_past
+from embedded.cli.shared.lists import json_option, print_list
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import dynamodb_table, opened_stores, table_option
+from embedded.cli.shared.times import parse_past
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

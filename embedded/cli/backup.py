@@ -10,8 +10,8 @@ from core.domain.clock import utc_now
 from embedded.backup.create import BackupMaker
 from embedded.backup.ownership import open_target_of
 from embedded.backup.separation import require_apart
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_stores
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_stores
 from embedded.client.progress import progress, say
 
 if TYPE_CHECKING:

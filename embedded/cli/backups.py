@@ -10,9 +10,9 @@ import click
 
 from embedded.backup.manifest import backups_in, by_age
 from embedded.backup.read import read_manifest, read_numbers
-from embedded.cli.backup_target import existing_target
-from embedded.cli.client_options import check_settings
-from embedded.cli.lists import json_option, print_list
+from embedded.cli.shared.backup_target import existing_target
+from embedded.cli.shared.client_options import check_settings
+from embedded.cli.shared.lists import json_option, print_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ import click
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from embedded.admin.blobs import blob_id_in, blob_record
-from embedded.cli.errors import NoSuchThing
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import dynamodb_table, opened_stores, table_option
+from embedded.cli.shared.errors import NoSuchThing
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import dynamodb_table, opened_stores, table_option
 from embedded.client.progress import printable
 
 if TYPE_CHECKING:

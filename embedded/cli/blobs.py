@@ -15,9 +15,9 @@ from core.domain.pagination import MAX_PAGE
 from embedded.admin.blob_search import BlobSearch
 from embedded.admin.blobs import blob_id_in, blob_record
 from embedded.cli.blob import opened_pictures
-from embedded.cli.owner_option import check_owner_exists
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import table_option
+from embedded.cli.shared.owner_option import check_owner_exists
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import table_option
 from embedded.client.progress import printable, say
 
 if TYPE_CHECKING:

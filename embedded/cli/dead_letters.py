@@ -10,9 +10,9 @@ from core.domain.errors import InvalidValue
 from core.repositories.ports.audit import AuditAction
 from embedded.admin.dead_letters import describe_letter, find_queue
 from embedded.cli.audit import record_command
-from embedded.cli.lists import json_option, print_list
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_stores
+from embedded.cli.shared.lists import json_option, print_list
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

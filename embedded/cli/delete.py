@@ -15,13 +15,13 @@ from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.ports.audit import AuditAction
 from core.storage.disk_reserve import DiskReserve
 from embedded.cli.audit import command_record
-from embedded.cli.owner_option import check_owner_exists
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import dynamodb_table, opened_stores, table_option
-from embedded.cli.times import parse_past
+from embedded.cli.shared.owner_option import check_owner_exists
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import dynamodb_table, opened_stores, table_option
+from embedded.cli.shared.times import parse_past
 from embedded.client.progress import progress
-from embedded.data_lock import is_served
-from embedded.deletion import Selection, find_selected, mark_selected
+from embedded.data.lock import is_served
+from embedded.jobs.deletion import Selection, find_selected, mark_selected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

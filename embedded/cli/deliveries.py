@@ -11,10 +11,10 @@ from core.domain.clock import to_text, utc_now
 from core.domain.delivery import DeliveryState, failure_reason
 from core.domain.errors import InvalidValue
 from embedded.admin.deliveries import delivery_record
-from embedded.cli.lists import json_option, print_list
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_deliveries, table_option
-from embedded.cli.times import parse_past
+from embedded.cli.shared.lists import json_option, print_list
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_deliveries, table_option
+from embedded.cli.shared.times import parse_past
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

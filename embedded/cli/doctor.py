@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedded.cli.lists import json_option, print_list
-from embedded.cli.settings_options import settings_options
-from embedded.diagnosis import diagnose
-from embedded.findings import Severity
+from embedded.checks.diagnosis import diagnose
+from embedded.checks.findings import Severity
+from embedded.cli.shared.lists import json_option, print_list
+from embedded.cli.shared.settings_options import settings_options
 
 if TYPE_CHECKING:
     from embedded.settings import Settings

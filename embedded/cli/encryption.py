@@ -12,10 +12,10 @@ from core.domain.clock import utc_now
 from core.repositories.ports.audit import AuditAction
 from core.runtime.settings import BadSetting
 from embedded.cli.audit import record_command
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_owners, opened_secrets, table_option
-from embedded.encryption import encrypt_owners, load_keys
-from embedded.url_secrets import UrlSecrets
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_owners, opened_secrets, table_option
+from embedded.data.encryption import encrypt_owners, load_keys
+from embedded.data.url_secrets import UrlSecrets
 
 if TYPE_CHECKING:
     from embedded.settings import Settings

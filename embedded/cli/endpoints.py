@@ -11,10 +11,10 @@ from core.domain.delivery import endpoint_of
 from core.domain.errors import InvalidValue
 from core.repositories.ports.audit import AuditAction
 from embedded.cli.audit import record_command
-from embedded.cli.lists import json_option, print_list
-from embedded.cli.owner_option import owner_option
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_deliveries, table_option
+from embedded.cli.shared.lists import json_option, print_list
+from embedded.cli.shared.owner_option import owner_option
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_deliveries, table_option
 
 if TYPE_CHECKING:
     from embedded.settings import Settings

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from core.domain.errors import InvalidValue, PictureRefused
-from embedded.cli.client_options import key_option, url_option
 from embedded.cli.evaluate_decisions import evaluate_decisions
-from embedded.cli.settings_options import settings_options
+from embedded.cli.shared.client_options import key_option, url_option
+from embedded.cli.shared.settings_options import settings_options
 from embedded.client.progress import printable, progress
-from embedded.evaluation import TruthUnreadable, compare, read_truth
+from embedded.evaluation.truth import TruthUnreadable, compare, read_truth
 from embedded.serve import detector_options
 from labeller.detectors.base import Picture
 from labeller.detectors.registry import create_detector
@@ -22,7 +22,7 @@ from labeller.imaging.header import PREFIX_BYTES, describe, type_of
 
 if TYPE_CHECKING:
     from core.domain.label import Label
-    from embedded.evaluation import Evaluation
+    from embedded.evaluation.truth import Evaluation
     from embedded.settings import Settings
     from labeller.detectors.base import Detector
 

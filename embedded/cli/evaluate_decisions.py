@@ -10,12 +10,12 @@ import click
 from embedded.client.api import ApiClient
 from embedded.client.decided_pictures import decided_pictures
 from embedded.client.progress import printable, progress
-from embedded.label_evaluation import MIN_DECISIONS, evaluate_labels
+from embedded.evaluation.labels import MIN_DECISIONS, evaluate_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from embedded.label_evaluation import DecidedPicture, LabelEvaluation
+    from embedded.evaluation.labels import DecidedPicture, LabelEvaluation
 
 _COLUMNS: Final = ("label", "right", "wrong", "missed", "precision", "suggestion")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from core.domain.errors import InvalidValue
-from embedded.cli.client_options import check_settings, key_option, url_option
+from embedded.cli.shared.client_options import check_settings, key_option, url_option
 from embedded.client import training_set
 from embedded.client.api import ApiClient
 from embedded.client.exporter import FORMATS, blob_rows, open_file, open_writer

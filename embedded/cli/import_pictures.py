@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from embedded.cli.client_options import check_settings, key_option, url_option
+from embedded.cli.shared.client_options import check_settings, key_option, url_option
 from embedded.client.api import ApiClient, Stopped
 from embedded.client.files import find_files
 from embedded.client.import_report import ImportReport, Outcome

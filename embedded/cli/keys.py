@@ -15,11 +15,11 @@ from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import ApiKey
 from embedded.admin.keys import find_key, key_record
 from embedded.cli.audit import record_command
-from embedded.cli.lists import json_option, print_list
-from embedded.cli.owner_option import check_owner
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_owners, table_option
-from embedded.cli.times import parse_future
+from embedded.cli.shared.lists import json_option, print_list
+from embedded.cli.shared.owner_option import check_owner
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_owners, table_option
+from embedded.cli.shared.times import parse_future
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ import click
 
 from core.domain.errors import LabellingError
 from core.runtime.settings import BadSetting
-from embedded.cli.errors import MissingFolder, NoSuchThing, remedy_of
 from embedded.cli.lazy_group import LazyCommand, LazyGroup
-from embedded.cli.settings_options import settings_help
+from embedded.cli.shared.errors import MissingFolder, NoSuchThing, remedy_of
+from embedded.cli.shared.settings_options import settings_help
 from embedded.version import running_version
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from core.domain.errors import LabellingError
 from core.storage.s3 import client_config
 from embedded.aws_clients import aws_client
 from embedded.change_feed import has_unread
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import dynamodb_table, opened_stores
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import dynamodb_table, opened_stores
 from embedded.client.progress import progress, say
-from embedded.data_lock import DataInUse, hold
-from embedded.encryption import load_keys
+from embedded.data.encryption import load_keys
+from embedded.data.lock import DataInUse, hold
+from embedded.data.originals import open_storage
 from embedded.move.folder import Folder, begin_move, end_move
 from embedded.move.mover import Mover, Outcome
 from embedded.move.owners import OwnerMover
 from embedded.move.stack import Stack
-from embedded.originals import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,15 +12,15 @@ from core.repositories.policy_documents import policy_from_document, policy_to_d
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.policies import set_policy_of
 from embedded.cli.audit import record_command
-from embedded.cli.owner_option import (
+from embedded.cli.shared.owner_option import (
     check_owner,
     check_owner_exists,
     new_owner_option,
     owner_option,
 )
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_blobs, table_option
-from embedded.cli.versioned_file import read_versioned
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_blobs, table_option
+from embedded.cli.shared.versioned_file import read_versioned
 
 if TYPE_CHECKING:
     from core.repositories.ports.policies import OwnerPolicy

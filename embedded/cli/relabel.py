@@ -14,12 +14,12 @@ from core.events.s3 import relabel_event
 from core.queues.sqs import SqsQueue
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from embedded.aws_clients import aws_client
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import dynamodb_table, opened_stores, table_option
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import dynamodb_table, opened_stores, table_option
 from embedded.client.progress import EXIT_INTERRUPTED, progress, say
-from embedded.data_lock import is_served
+from embedded.data.lock import is_served
 from embedded.events import BUCKET
-from embedded.relabelling import Run, Stalled, Tally, check_version, load, relabel_all, save
+from embedded.jobs.relabelling import Run, Stalled, Tally, check_version, load, relabel_all, save
 
 if TYPE_CHECKING:
     from core.domain.blob import Blob

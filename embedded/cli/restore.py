@@ -9,8 +9,8 @@ import click
 from embedded.backup.restore import restore as restore_backup
 from embedded.backup.restore import verify_backup
 from embedded.backup.separation import require_apart
-from embedded.cli.backup_target import existing_target
-from embedded.cli.settings_options import settings_options
+from embedded.cli.shared.backup_target import existing_target
+from embedded.cli.shared.settings_options import settings_options
 from embedded.client.progress import progress, say
 
 if TYPE_CHECKING:

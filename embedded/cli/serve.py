@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embedded.cli.settings_options import settings_options
+from embedded.cli.shared.settings_options import settings_options
 
 if TYPE_CHECKING:
     from embedded.settings import Settings

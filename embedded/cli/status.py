@@ -10,9 +10,9 @@ import click
 from core.domain.clock import utc_now
 from embedded.admin.status import read_status
 from embedded.admin.usage import measure_usage
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_stores
-from embedded.findings import readable_bytes
+from embedded.checks.findings import readable_bytes
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_stores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,10 +9,10 @@ import click
 from core.domain.clock import to_text, utc_now
 from core.repositories.ports.audit import AuditAction
 from embedded.cli.audit import record_command
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_secrets
-from embedded.cli.times import parse_future
-from embedded.url_secrets import UrlSecrets
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_secrets
+from embedded.cli.shared.times import parse_future
+from embedded.data.url_secrets import UrlSecrets
 
 if TYPE_CHECKING:
     from embedded.settings import Settings

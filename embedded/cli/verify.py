@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from core.domain.errors import InvalidValue
-from embedded.cli.backup_target import existing_target
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_stores
+from embedded.checks.verification import Verifier
+from embedded.cli.shared.backup_target import existing_target
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_stores
 from embedded.client.progress import progress, say
-from embedded.verification import Verifier
 
 if TYPE_CHECKING:
+    from embedded.checks.verification import Report
     from embedded.settings import Settings
-    from embedded.verification import Report
 
 
 @click.command()

@@ -11,15 +11,15 @@ from core.domain.owner import with_new_key, without_keys
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import update_owner
 from embedded.cli.audit import record_command
-from embedded.cli.lists import json_option, print_list
-from embedded.cli.owner_option import (
+from embedded.cli.shared.lists import json_option, print_list
+from embedded.cli.shared.owner_option import (
     check_owner,
     check_owner_exists,
     new_owner_option,
     owner_option,
 )
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_owners, table_option
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_owners, table_option
 from notifier.signing import new_key
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from core.domain.owner import new_secret, with_new_secret
 from core.repositories.ports.audit import AuditAction
 from core.repositories.ports.owners import update_owner
 from embedded.cli.audit import record_command
-from embedded.cli.owner_option import check_owner_exists, new_owner_option, owner_option
-from embedded.cli.settings_options import settings_options
-from embedded.cli.stores import opened_owners, table_option
+from embedded.cli.shared.owner_option import check_owner_exists, new_owner_option, owner_option
+from embedded.cli.shared.settings_options import settings_options
+from embedded.cli.shared.stores import opened_owners, table_option
 
 if TYPE_CHECKING:
     from datetime import datetime

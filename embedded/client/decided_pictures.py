@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from embedded.label_evaluation import DecidedPicture
+from embedded.evaluation.labels import DecidedPicture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping

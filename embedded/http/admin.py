@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from api.auth.caller import Caller
     from api.services.dependencies import Services
     from core.repositories.ports.audit import AuditAction
+    from embedded.limits.thread_pool import ThreadPools
     from embedded.settings import Settings
     from embedded.stores import Stores
-    from embedded.thread_pool import ThreadPools
     from labeller.detectors.base import Detector
 
 _OPERATOR: Final = frozenset({Scope.OPERATOR})

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.domain.blob import BlobStatus  # noqa: TC001
 from core.domain.delivery import DeliveryState  # noqa: TC001
 from core.domain.scope import Scope  # noqa: TC001
-from embedded.findings import Severity  # noqa: TC001
+from embedded.checks.findings import Severity  # noqa: TC001
 
 EndedState = Literal["delivered", "exhausted", "gone", "rejected", "cancelled"]
 

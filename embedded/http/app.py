@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from core.storage.disk_reserve import DiskReserve
     from core.storage.files import FileStorage
     from core.storage.signed_url import UrlSigner
-    from embedded.concurrency import Concurrency
+    from embedded.limits.concurrency import Concurrency
+    from embedded.limits.thread_pool import ThreadPools
     from embedded.metrics.recorder import Recorder
     from embedded.settings import Settings
     from embedded.stores import Stores
-    from embedded.thread_pool import ThreadPools
     from labeller.detectors.base import Picture
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from api.auth.rate_limits import client_address
 from api.errors import RequestError
-from embedded.concurrency import current_slot
 from embedded.http.rejections import rejection_response
+from embedded.limits.concurrency import current_slot
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from embedded.concurrency import Concurrency
+    from embedded.limits.concurrency import Concurrency
 
 # A service that is busy is alive, and tells how busy it is.
 UNLIMITED: Final = frozenset({"/healthz", "/readyz", "/metrics"})

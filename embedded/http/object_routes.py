@@ -24,10 +24,10 @@ from core.runtime.tracing import BLOB_ID, Kind, no_tracer
 from core.storage.base import disposition
 from core.storage.files import CHECKSUM_HEADER
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
-from embedded.concurrency import add_owner
 from embedded.events import object_created
 from embedded.http.stored_file import UNAVAILABLE, StoredFile, error_response, slow_down
 from embedded.http.upload_checks import ObjectRequestError, check_content, check_headers
+from embedded.limits.concurrency import add_owner
 from labeller.keyed_lock import KeyedLock
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from api.auth.rate_limits import client_address
 from api.errors import Code, RequestError, TooManyRequests, error_body
 from api.graphql.http import GraphQLApp
 from core.domain.errors import Unavailable
-from embedded.concurrency import current_slot
+from embedded.limits.concurrency import current_slot
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from api.auth.caller import Caller
     from api.graphql.context import Context
     from api.services.dependencies import Services
-    from embedded.concurrency import ConcurrencyLimit, Slot
+    from embedded.limits.concurrency import ConcurrencyLimit, Slot
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from core.domain.thumbnail import ThumbnailSize
 from core.runtime.limited_log import LimitedLog
 from core.storage.base import URL_LIFETIME
 from core.storage.signed_url import RequestExpired, SignatureDoesNotMatch
-from embedded.concurrency import add_owner
 from embedded.http.stored_file import UNAVAILABLE, StoredFile, error_response, slow_down
+from embedded.limits.concurrency import add_owner
 from labeller.detectors.base import Picture
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from api.auth.caller import Caller
     from api.graphql.documents import Documents
     from api.services.dependencies import Services
-    from embedded.concurrency import Concurrency, ConcurrencyLimit
+    from embedded.limits.concurrency import Concurrency, ConcurrencyLimit
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from core.domain.clock import utc_now
 from core.domain.errors import Unavailable
 from core.storage.disk_reserve import free_bytes
 from embedded.backup.schedule import last_backup
-from embedded.data_folder import DATABASE
+from embedded.data.folder import DATABASE
 from embedded.metrics.statistics import LINES, read_statistics
 from embedded.version import running_version
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric as Family
 
-    from embedded.concurrency import Concurrency
+    from embedded.limits.concurrency import Concurrency
     from embedded.settings import Settings
     from embedded.stores import Stores
     from labeller.detectors.base import Detector

@@ -13,8 +13,8 @@ from core.domain.clock import utc_now
 from core.domain.errors import LabellingError, ObjectNotFound
 from core.repositories.sqlite import copies
 from embedded.backup.create import has_bytes, pages_of
+from embedded.data.originals import use_file
 from embedded.events import object_created
-from embedded.originals import use_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -34,11 +34,11 @@ from core.repositories.ports.vocabularies import set_vocabulary_of
 from core.storage.files import path_of
 from embedded.change_feed import FEED
 from embedded.cli.main import main
-from embedded.data_lock import hold
+from embedded.data.lock import hold
+from embedded.data.originals import open_storage
 from embedded.move.folder import Folder
 from embedded.move.mover import Mover
 from embedded.move.stack import Stack
-from embedded.originals import open_storage
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
 from tests.support.blobs import a_blob, labelled, uploaded

@@ -25,10 +25,10 @@ from core.domain.own_vocabulary import LabelDefinition, OwnVocabulary
 from core.repositories.ports.policies import set_policy_of
 from core.repositories.ports.vocabularies import set_vocabulary_of
 from embedded.cli.main import main
-from embedded.data_lock import hold
+from embedded.data.lock import hold
+from embedded.data.originals import open_storage
 from embedded.move.folder import Folder, UnfinishedMove, begin_service
 from embedded.move.mover import Mover
-from embedded.originals import open_storage
 from embedded.service import Service
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores

@@ -13,7 +13,7 @@ from core.domain.owner import Owner, WebhookKey, WebhookSecret, with_new_secret
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.ports.owners import OwnerRepository, update_owner
 from core.repositories.sqlite.owners import SqliteOwnerRepository
-from embedded.encryption import check_owners, encrypt_owners
+from embedded.data.encryption import check_owners, encrypt_owners
 from tests.support.blobs import NOON
 
 OLD, NEW = bytes(32), bytes(range(32))

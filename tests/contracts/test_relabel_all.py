@@ -19,7 +19,7 @@ from core.events.s3 import relabel_event
 from core.repositories.ports.blobs import BlobRepository
 from core.storage.files import FileStorage
 from core.storage.signed_url import UrlSigner
-from embedded.relabelling import Run, Stalled, Tally, relabel_all
+from embedded.jobs.relabelling import Run, Stalled, Tally, relabel_all
 from labeller.detectors.base import Picture
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
@@ -144,7 +144,7 @@ def test_outcomes_are_counted_separately(rig: Rig) -> None:
 
 def test_interrupted_run_continues(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the stored position, without repeating or missing blobs."""
-    monkeypatch.setattr("embedded.relabelling.PAGE", 4)
+    monkeypatch.setattr("embedded.jobs.relabelling.PAGE", 4)
     blobs = [rig.labelled_by("eye/1") for _ in range(10)]
 
     class Killed(Exception):
@@ -177,7 +177,7 @@ def test_same_bytes_are_detected_once_in_a_run(rig: Rig) -> None:
 
 def test_run_without_progress_asks_why(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer may end it."""
-    monkeypatch.setattr("embedded.relabelling.STALL_SECONDS", 0.01)
+    monkeypatch.setattr("embedded.jobs.relabelling.STALL_SECONDS", 0.01)
     rig.labelled_by("eye/1")
 
     def check() -> None:

@@ -8,8 +8,8 @@ from typing import Final
 
 import pytest
 
-from embedded.concurrency import DEFAULT_CONNECTIONS
 from embedded.http.connection_limits import DEFAULT_LIMITS
+from embedded.limits.concurrency import DEFAULT_CONNECTIONS
 from embedded.settings import Settings
 
 PAGE: Final = (Path(__file__).parents[2] / "docs/limits.md").read_text()

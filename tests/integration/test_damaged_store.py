@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from core.domain.errors import Unavailable
-from embedded.data_folder import DATABASE
-from embedded.integrity import check_in_background
+from embedded.checks.integrity import check_in_background
+from embedded.data.folder import DATABASE
 from embedded.service import Service
 from embedded.settings import Settings
 from tests.support.app_client import AppClient

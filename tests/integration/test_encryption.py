@@ -13,12 +13,12 @@ import pytest
 from core.backends.encryption import EncryptionKeyMissing, read_keys
 from core.domain.clock import utc_now
 from embedded.cli.main import main
-from embedded.data_lock import hold
-from embedded.encryption import check_owners, load_keys
+from embedded.data.encryption import check_owners, load_keys
+from embedded.data.lock import hold
+from embedded.data.url_secrets import UrlSecrets
 from embedded.service import Service
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from embedded.url_secrets import UrlSecrets
 from tests.support.detectors import ScriptedDetector, thumbnail_here
 from tests.support.dynamodb import REGION, dynamodb_client, table_definition
 from tests.support.moto import moto_aws

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from embedded.cli.main import main
-from embedded.evaluation import read_truth
+from embedded.evaluation.truth import read_truth
 from labeller.detectors.taxonomy import load_taxonomy
 from tests.support.models import link_models
 from tests.support.photos import photo

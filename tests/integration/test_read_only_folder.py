@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from embedded.cli.errors import remedy_of
 from embedded.cli.main import main
-from embedded.data_lock import hold
+from embedded.cli.shared.errors import remedy_of
+from embedded.data.lock import hold
 from embedded.http.object_routes import NOT_STORED
 from embedded.service import Service
 from embedded.settings import Settings

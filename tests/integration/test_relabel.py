@@ -16,8 +16,8 @@ import pytest
 
 from core.domain.clock import to_text
 from embedded.cli.main import main
-from embedded.data_lock import hold
-from embedded.relabelling import Run, load, save
+from embedded.data.lock import hold
+from embedded.jobs.relabelling import Run, load, save
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.models import link_models

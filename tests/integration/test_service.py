@@ -24,7 +24,7 @@ from core.domain.thumbnail import ThumbnailSize
 from core.domain.webhook_url import CallbackRules
 from core.repositories.ports.owners import ApiKey
 from core.runtime.settings import BadSetting
-from embedded.data_lock import DataInUse
+from embedded.data.lock import DataInUse
 from embedded.service import Service
 from embedded.settings import Settings
 from labeller.detectors.base import Picture

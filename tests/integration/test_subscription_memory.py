@@ -26,9 +26,9 @@ from api.websocket.execution import messages_of
 from core.domain.blob import Blob
 from core.domain.blob_event import BlobEvent, state_event
 from core.domain.label import Label
-from embedded.concurrency import Concurrency
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.websocket import GraphQLSocket
+from embedded.limits.concurrency import Concurrency
 from embedded.settings import Settings
 from tests.conftest import SettableClock
 from tests.support.embedded_stores import EmbeddedStores

@@ -19,13 +19,13 @@ from core.domain.blob import BlobStatus
 from core.domain.blob_list import BlobFilter, BlobOrder, plan_blob_list
 from core.domain.label_filter import LabelFilter
 from core.domain.scope import Scope
-from embedded.data_folder import DATABASE
-from embedded.data_lock import DataInUse, hold
-from embedded.diagnosis import layout_of
+from embedded.checks.diagnosis import layout_of
+from embedded.checks.verification import Verifier
+from embedded.data.folder import DATABASE
+from embedded.data.lock import DataInUse, hold
 from embedded.migrations import MIGRATIONS
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from embedded.verification import Verifier
 
 LAYOUTS: Final = sorted((Path(__file__).parents[1] / "data" / "layouts").glob("*.sql"))
 OWNER: Final = "local"

@@ -15,12 +15,12 @@ from api.auth.rate_limits import ClientAddress
 from api.graphql.documents import Documents
 from api.graphql.schema import schema
 from api.rest.app import create_app
-from embedded.concurrency import Concurrency, count_owners
 from embedded.http.concurrency import LimitConcurrency
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from embedded.http.pubsub import LocalPubSub
 from embedded.http.sse import StreamingGraphQLApp
 from embedded.http.websocket import GraphQLSocket
+from embedded.limits.concurrency import Concurrency, count_owners
 from embedded.serve import server_options
 from embedded.settings import Settings
 from tests.support.embedded_stores import EmbeddedStores

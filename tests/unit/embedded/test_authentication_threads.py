@@ -10,9 +10,9 @@ from anyio.to_thread import current_default_thread_limiter
 from api.auth.caller import Caller
 from core.domain.errors import Unavailable
 from embedded.authentication import build_authenticate, build_sessions
+from embedded.limits.thread_pool import build_pools
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from embedded.thread_pool import build_pools
 from tests.support.embedded_stores import EmbeddedStores
 from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.waiting import PATIENCE

@@ -20,9 +20,9 @@ from core.domain.label import Label
 from core.queues.base import Message
 from core.runtime.logging import AddLogContext
 from embedded.change_feed import ChangeFeed, retry_quarantined
-from embedded.dead_letters import UploadDeadLetters
 from embedded.events import object_created, stream_event
-from embedded.maintenance import Maintenance
+from embedded.jobs.dead_letters import UploadDeadLetters
+from embedded.jobs.maintenance import Maintenance
 from embedded.worker import Consumer, Periodic, Worker, backoff
 from labeller.expiry import BlobExpiry
 from labeller.handler import handle as handle_uploads

@@ -25,8 +25,8 @@ from api.websocket.execution import messages_of
 from core.domain.clock import epoch_ms
 from core.domain.delivery import MAX_ATTEMPTS_KEPT, Delivery, delivery_id
 from core.runtime.json import write_json
-from embedded.concurrency import Concurrency
 from embedded.http.sse import StreamingGraphQLApp
+from embedded.limits.concurrency import Concurrency
 from embedded.settings import Settings
 from notifier.http.client import MAX_RESPONSE_BYTES
 from tests.support.app_client import AppClient

@@ -18,9 +18,9 @@ from core.domain.blob import BlobStatus
 from core.domain.edits import set_facts
 from core.domain.errors import Unavailable
 from core.domain.facts import Facts, metadata_of
-from embedded.concurrency import Concurrency
 from embedded.http.concurrency import LimitConcurrency
 from embedded.http.object_routes import NO_SPACE, NOT_STORED
+from embedded.limits.concurrency import Concurrency
 from embedded.settings import Settings
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores

@@ -1,0 +1,1 @@
+"""Options, lists and errors that commands share."""

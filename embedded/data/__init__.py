@@ -1,0 +1,1 @@
+"""The data folder: who uses it, where its pictures are, and its secrets."""

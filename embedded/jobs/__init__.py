@@ -1,0 +1,1 @@
+"""What the service does in the background for stored blobs."""
