@@ -292,6 +292,7 @@ async function deletesMany(page) {
   await page.getByRole('button', { name: 'Delete' }).click();
   await tiles(page, 3);
   await page.locator('.notice', { hasText: '2 pictures deleted.' }).getByRole('button', { name: 'Undo' }).click();
+  await page.waitForFunction(() => document.activeElement?.id === 'pictures'); // the button is gone
   await tiles(page, 5);
   assert.deepEqual(await page.locator('.tile').evaluateAll((all) => all.map((each) => each.getAttribute('href'))), before);
 }

@@ -12,7 +12,7 @@ export function Messages({ notices, within }) {
           <div class="notice" key={key}>
             <span>{text}</span>
             {actions.map(([label, act]) => (
-              <button type="button" class="quiet" key={label} onClick={() => { act(); close(); }}>{label}</button>
+              <button type="button" class="quiet" key={label} onClick={(event) => { act(); close(); keepFocus(event.currentTarget); }}>{label}</button>
             ))}
           </div>
         ))}
@@ -20,4 +20,10 @@ export function Messages({ notices, within }) {
       <div id="spoken" class="unseen" role="status" aria-live="polite">{notices.spoken}</div>
     </div>
   );
+}
+
+/** Moves the focus of a button that disappears to its dialog, or to the pictures. @param {HTMLElement} button */
+function keepFocus(button) {
+  const next = button.closest('dialog')?.querySelector('button') ?? document.querySelector('main:not([hidden])');
+  requestAnimationFrame(() => { if (document.activeElement === document.body) /** @type {HTMLElement | null} */ (next)?.focus(); });
 }

@@ -1,4 +1,4 @@
-import{k as e}from"./index-X3SG9VSY.js";var t=`
+import{k as e}from"./index-AGuvLHcF.js";var t=`
   ${e}
   query Named($text: String!) {
     found: blobs(filter: { fileNamePrefix: $text }, orderBy: FILE_NAME, first: 12) { nodes { ...Tile } }
