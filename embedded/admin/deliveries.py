@@ -92,7 +92,7 @@ def list_deliveries(
         rows = connection.execute(statement, (state, limit, skip)).fetchall()
         ids = [row[0] for row in rows]
         found = {each.id: each for each in read_deliveries(connection, ids)}
-    return [found[each] for each in ids]
+    return [found[each] for each in ids if each in found]  # else deleted meanwhile
 
 
 def list_endpoints(database: Database, limit: int, skip: int = 0) -> list[dict[str, Any]]:

@@ -249,6 +249,20 @@ def test_newest_delivery_of_a_blob_is_found(deliveries: DeliveryRepository) -> N
     assert deliveries.find_latest("anna", []) == {}
 
 
+def test_delivery_that_is_removed_while_a_list_is_read_is_left_out(
+    deliveries: DeliveryRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service may delete its blob while a command lists all."""
+    for store in ("sqlite", "dynamodb"):
+        monkeypatch.setattr(f"core.repositories.{store}.deliveries._READ_BATCH", 1)
+    for number in (1, 2, 3):
+        deliveries.add(a_delivery(number, due_at=NOON + number * SECOND))
+    found = deliveries.find_by_state(DeliveryState.PENDING)
+    assert next(found).blob_id == "1"
+    deliveries.remove("2", NOON)
+    assert [each.blob_id for each in found] == ["3"]
+
+
 def test_no_owner_sees_deliveries_of_another(deliveries: DeliveryRepository) -> None:
     """Not even with the blob's id."""
     deliveries.add(a_delivery())

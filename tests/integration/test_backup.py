@@ -151,6 +151,21 @@ def test_backup_of_an_earlier_version_is_said_not_to_tell_all(
     assert (listed["missing"], listed["damaged"]) == (None, None)
 
 
+def test_damaged_backup_does_not_hide_the_others(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of which `restore --backup` restores one."""
+    for _ in range(2):
+        main(["backup", str(tmp_path / "target"), "--data", str(data)])
+    damaged, whole = sorted(tmp_path.glob("target/backups/*/manifest.json"))
+    damaged.write_text("{")
+    capsys.readouterr()
+    assert main(["backups", str(tmp_path / "target")]) == 1
+    out, err = capsys.readouterr()
+    assert f"{whole.parent.name}  2 pictures" in out
+    assert f"Backup {damaged.parent.name}: The backup's manifest.json can't be read" in err
+
+
 def test_backup_by_hand_deletes_others_only_when_told(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -234,7 +234,7 @@ class SqliteDeliveryRepository:
             wanted = ids[start : start + _READ_BATCH]
             with self._database.read() as connection:
                 found = {delivery.id: delivery for delivery in read_deliveries(connection, wanted)}
-            yield from (found[each] for each in wanted)
+            yield from (found[each] for each in wanted if each in found)
 
     def next_in_line(self, owner: str, endpoint: str, now: datetime) -> Sequence[str]:
         """Take from an endpoint's line as many deliveries as may start, the longest due first."""
