@@ -27,6 +27,7 @@ from api.websocket.gateway_client import GatewayClient, management_url
 from core.backends.encryption import read_keys
 from core.domain.clock import utc_now
 from core.domain.delivery import delivery_job
+from core.domain.errors import Unavailable
 from core.domain.owner import new_secret
 from core.domain.webhook_url import CallbackRules
 from core.events.s3 import relabel_event
@@ -96,8 +97,12 @@ class Container:
         return as_lambda_handler(ClientAddress(app))
 
     def delete_due(self, seconds: float) -> None:
-        """Delete the blobs whose time has come, in this many seconds."""
-        delete_due(self.services, seconds - _LAST_DELETION_SECONDS)
+        """Delete the blobs whose time has come, in this many seconds.
+
+        Raises Unavailable if some could not be deleted, so that an alarm reports it.
+        """
+        if failed := delete_due(self.services, seconds - _LAST_DELETION_SECONDS):
+            raise Unavailable(f"Failed deletions: {failed}. The log names each.")
 
     @cached_property
     def gateway_handler(self) -> GatewayHandler:

@@ -64,22 +64,25 @@ class BlobExpiry:
                 with log_context(blob_id=blob.id):
                     self._finish(blob)
 
-    def clear_deleted(self, before: datetime, seconds: float = 60) -> None:
+    def clear_deleted(self, before: datetime, seconds: float = 60) -> int:
         """Delete the bytes of blobs deleted before then again, within about `seconds` seconds.
 
         The first deletion may have been interrupted, or an upload may have followed it whose URL
-        was still valid and whose event was lost.
+        was still valid and whose event was lost. Return for how many that failed; the log names
+        each.
         """
-        until = time.monotonic() + seconds
+        until, failed = time.monotonic() + seconds, 0
         for owner, blob_id in self._blobs.find_unfinished_deletions(before, _CLEAR_BATCH):
             if time.monotonic() >= until:
-                return
+                break
             with log_context(blob_id=blob_id):
                 try:
                     self._storage.delete(original_key(owner, blob_id))
                     self._blobs.finish_deletion(blob_id)
                 except Exception:  # the next run finds it again
                     log.exception("bytes of a deleted blob not removed")
+                    failed += 1
+        return failed
 
     def _finish(self, blob: Blob) -> None:
         try:

@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from core.domain.clock import utc_now
+from core.domain.errors import Unavailable
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.table import Table
 from core.runtime import aws_lambda
@@ -103,11 +104,14 @@ class UploadHandler:
         """Remove the bytes of deleted blobs, expire abandoned uploads, and apply label policies.
 
         It takes about `seconds` seconds at most. Policies have the time that the others leave.
+        Raises Unavailable at the end if bytes could not be removed, so that an alarm reports it.
         """
         until, now = time.monotonic() + seconds, utc_now()
-        self._expiry.clear_deleted(now - MAX_UPLOAD_TIME, seconds / 3)
+        failed = self._expiry.clear_deleted(now - MAX_UPLOAD_TIME, seconds / 3)
         self._expiry.expire(now - timedelta(hours=self.settings.upload_hours), seconds / 3)
         self._apply_policies(until - time.monotonic())
+        if failed:
+            raise Unavailable(f"Deleted blobs whose bytes remain: {failed}. The log names each.")
 
 
 def build_detector(settings: Settings) -> Detector:

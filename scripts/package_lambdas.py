@@ -64,11 +64,12 @@ NEVER_LOADED: Final = re.compile(
     r"""^(
         aws_lambda_powertools/(?!(logging|metrics|shared|tracing|exceptions|warnings)/)[a-z_]+/
             (?!__init__\.py$|jmespath_utils/)
+      | anyio/(_backends/_trio|pytest_plugin)\.py$
       | pydantic/(v1/|mypy\.py$)
       | strawberry/(aiohttp|chalice|channels|cli|codegen|codemods|django|ext|fastapi
             |flask|litestar|quart|sanic|schema_codegen)/
       | packaging/  # for a tracer of strawberry alone
-      | dateutil/zoneinfo/
+      | dateutil/(zoneinfo/|rrule\.py$|tz/win\.py$)
       | (cffi|pycparser)/  # of cffi, the compiled backend alone is loaded
     )""",
     re.VERBOSE,

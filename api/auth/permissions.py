@@ -67,6 +67,7 @@ NEEDED: Final[Mapping[str, frozenset[Scope]]] = {
     "Blob.downloadUrl": _READ,
     "Blob.thumbnailUrl": _READ,
     "Blob.previewUrl": _READ,
+    "Blob.similar": _READ,
     "Viewer.labelPolicy": _READ,
     "Viewer.vocabulary": _READ,
 }

@@ -21,6 +21,8 @@ _Entry = tuple[Node, tuple[str, ...], dict[tuple[object, ...], Selections | None
 # Compiled fields and combinations of variables that are kept, over all documents. One takes up to
 # a kilobyte.
 _MAX_KEPT: Final = 20_000
+# Characters of a text among those values. A request may have a megabyte of them.
+_MAX_TEXT: Final = 100
 
 
 class CompiledSelections:
@@ -50,6 +52,8 @@ class CompiledSelections:
             entry = self._kept[id(operation)] = operation, tuple(sorted(names)), {}
         _, names_in_order, combinations = entry
         values = tuple(variables.get(name, Undefined) for name in names_in_order)
+        if any(isinstance(each, str) and len(each) > _MAX_TEXT for each in values):
+            return None
         try:
             known = values in combinations
         except TypeError:  # a list or an object

@@ -74,28 +74,32 @@ async def restore_many(
     return await for_each(blob_ids, restore)
 
 
-def delete_due(services: Services, seconds: float = 60) -> None:
+def delete_due(services: Services, seconds: float = 60) -> int:
     """Delete the blobs whose time has come, within about `seconds` seconds.
 
     One that was restored since it was listed stays. A failed deletion is tried at the next call.
+    Return how many failed; the log names each.
     """
-    until, now = time.monotonic() + seconds, services.clock()
+    until, now, failed = time.monotonic() + seconds, services.clock(), 0
     tried: set[str] = set()
     with ThreadPoolExecutor(_CONCURRENCY, thread_name_prefix="deletion") as pool:
         while time.monotonic() < until:
             found = services.blobs.find_due_deletions(now, _BATCH + len(tried))
             remaining = [each for each in found if each[1] not in tried]
             if not remaining:
-                return
+                break
             tried.update(blob_id for _, blob_id in remaining)
-            list(pool.map(partial(_delete_due, services, now, until), remaining))
+            done = pool.map(partial(_delete_due, services, now, until), remaining)
+            failed += sum(not each for each in done)
+    return failed
 
 
 def _delete_due(
     services: Services, now: datetime, until: float, owner_and_id: tuple[str, str]
-) -> None:
+) -> bool:
+    """Delete a blob if there is time. Return False if that failed."""
     if time.monotonic() >= until:
-        return
+        return True
     owner, blob_id = owner_and_id
     with log_context(blob_id=blob_id):
         try:
@@ -104,6 +108,8 @@ def _delete_due(
             log.debug("deleted meanwhile")  # and the note of that is gone
         except Exception:  # one blob's error must not stop the others
             log.exception("blob not deleted", extra={"owner": owner})
+            return False
+    return True
 
 
 def _on_any_disk(services: Services, call: Callable[[], R]) -> R:

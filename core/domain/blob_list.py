@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from core.domain.blob import CAN_HAVE_LABELS, BlobStatus
@@ -25,6 +24,7 @@ from core.domain.label_filter import (
     simplify,
 )
 from core.domain.list_orders import check_order
+from core.domain.short_filters import remember_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -221,7 +221,7 @@ def _by_name(blob: Blob) -> Position:
 _COUNTED: Final = (BlobIndex.OWNER, BlobIndex.STATUS, BlobIndex.LABEL, BlobIndex.CONFIDENCE)
 
 
-@lru_cache(maxsize=256)
+@remember_short
 def plan_blob_list(wanted: BlobFilter, order: BlobOrder = BlobOrder.NEWEST) -> BlobListPlan:
     """Return how to read the list of blobs that match a filter.
 

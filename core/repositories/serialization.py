@@ -152,7 +152,7 @@ def index_attributes(document: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     if deletes_at := document.get("deletes_at"):
         return {
             "by_owner": {"S": waiting_key(owner)},
-            "list": {"S": f"waiting#{shard_of(document['id'])}"},
+            "list": {"S": waiting_list(shard_of(document["id"]))},
             "at": {"S": deletes_at},
         }
     attributes = {"by_owner": {"S": owner}, "by_status": {"S": f"{status}#{owner}"}}
@@ -172,6 +172,11 @@ def waiting_key(owner: str) -> str:
     No owner has such a name, because names are printable.
     """
     return f"{owner}\twaiting"
+
+
+def waiting_list(shard: int) -> str:
+    """Return the name of a shard of the list of blobs that wait to be deleted, of all owners."""
+    return f"waiting#{shard}"
 
 
 def digest_key(owner: str, sha256: str) -> str:

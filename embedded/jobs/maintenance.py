@@ -32,7 +32,7 @@ class Maintenance:
     def __init__(
         self,
         sweep: Callable[[Mapping[str, Any]], object],
-        delete_due: Callable[[], None],
+        delete_due: Callable[[], object],
         expiry: BlobExpiry,
         blobs: SqliteBlobRepository,
         uploads: SqliteUploadRepository,

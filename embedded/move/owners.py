@@ -39,7 +39,8 @@ class OwnerMover:
             self._move_policy(owner)
         for owner in owners["vocabularies"]:
             self._move_vocabulary(owner)
-        for owner in owners["endpoints"]:
+        # Those with secrets too: the last disabled endpoint of one may be enabled by now.
+        for owner in dict.fromkeys([*owners["endpoints"], *owners["secrets"]]):
             self._move_endpoints(owner)
 
     def move_keys(self) -> None:
@@ -111,7 +112,8 @@ class OwnerMover:
 
     def _move_endpoints(self, owner: str) -> None:
         there = {each.endpoint for each in self._target.deliveries.disabled_endpoints(owner)}
-        for each in self._source.deliveries.disabled_endpoints(owner):
+        here = {each.endpoint: each for each in self._source.deliveries.disabled_endpoints(owner)}
+        for each in here.values():
             self._step(
                 "endpoints",
                 f"endpoint {each.endpoint} of {owner}",
@@ -120,6 +122,11 @@ class OwnerMover:
                 ),
                 is_same=each.endpoint in there,
             )
+        # A comparison reports none: the target may have disabled it, since it sends what was due.
+        if self._write:
+            for endpoint in there - here.keys():  # enabled here since a former run
+                self._target.deliveries.enable_endpoint(owner, endpoint)
+                self._outcome.copied["endpoints"] += 1
 
     def _step(self, kind: str, subject: str, write: Callable[[], None], *, is_same: bool) -> None:
         self._outcome.seen[kind] += 1

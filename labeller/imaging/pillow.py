@@ -11,6 +11,7 @@ import pyvips
 from PIL import AvifImagePlugin, Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ExifTags import Base as Tag
 from PIL.GifImagePlugin import GifImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -54,13 +55,16 @@ def open_source(content: bytes, kind: ImageType, max_pixels: int) -> Source | No
         case ImageType.BMP:
             return _bmp(content)
         case ImageType.GIF:
-            return _gif(content)
+            return _gif(content, max_pixels)
         case ImageType.HEIC:
             return _heic(content)
     if not tiff.is_for_pillow(content, max_pixels):
         return None
     image = TiffImageFile(io.BytesIO(content))  # which turns it upright, too
-    return _fed(kind, image.size, lambda: _samples(image), _bytes_of(image))
+    source = _fed(kind, image.size, lambda: _samples(image), _bytes_of(image))
+    across, down = image.tag_v2.get(Tag.TileWidth, 0), image.tag_v2.get(Tag.TileLength, 0)
+    source.memory += across * down * _bytes_of(image)
+    return source
 
 
 def _fed(
@@ -128,13 +132,17 @@ def _bmp(content: bytes) -> Source:
     return _fed(ImageType.BMP, image.size, decode, _bytes_of(image))
 
 
-def _gif(content: bytes) -> Source:
-    """Open the first frame, on a canvas that is transparent beside it."""
+def _gif(content: bytes, max_pixels: int) -> Source:
+    """Open the first frame, on a canvas that is transparent beside it.
+
+    Raises PictureRefused for a frame of more than `max_pixels`, whatever the canvas shows of it.
+    """
     image = GifImageFile(io.BytesIO(content))
     left, top, right, bottom = image.tile[0].extents or (0, 0, *image.size)
     # Pillow would make the canvas as large as the frame needs, which may lie anywhere.
     image._size = (right - left, bottom - top)  # noqa: SLF001
     image.tile = [image.tile[0]._replace(extents=(0, 0, *image.size))]
+    require_pixels(*image.size, max_pixels)
     width, height = struct.unpack_from("<HH", content, 6)
     width, height = width or right, height or bottom
 
@@ -146,7 +154,10 @@ def _gif(content: bytes) -> Source:
         canvas = pyvips.Image.black(width, height, bands=samples.bands)
         return canvas.copy(interpretation=samples.interpretation).insert(samples, left, top)
 
-    return _fed(ImageType.GIF, (width, height), decode, _bytes_of(image))
+    source = _fed(ImageType.GIF, (width, height), decode, _bytes_of(image))
+    if (left, top, right, bottom) != (0, 0, width, height):
+        source.memory += image.width * image.height * _bytes_of(image)
+    return source
 
 
 def _bytes_of(image: Image.Image) -> float:

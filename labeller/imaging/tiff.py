@@ -46,6 +46,8 @@ def is_for_pillow(tiff: bytes, max_pixels: int) -> bool:
     colours, compression = value(Tag.PhotometricInterpretation), value(Tag.Compression)
     samples = value(Tag.SamplesPerPixel)
     require_pixels(width, height, max_pixels)  # libvips calls many damage
+    if Tag.TileOffsets in tags:  # each is decoded whole, however little of it the image shows
+        require_pixels(value(Tag.TileWidth), value(Tag.TileLength), max_pixels)
     is_dng = Tag.DNGVersion in tags
     if is_dng or value(Tag.NewSubfileType, 0) == _PREVIEW or colours in _SENSORS:
         make = str(value(Tag.Make, "")).upper()

@@ -8,9 +8,11 @@ import pytest
 
 from core.domain.blob import Blob
 from core.domain.clock import utc_now
+from core.domain.errors import Unavailable
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table
+from core.storage.s3 import S3Storage
 from tests.support.aws_calls import (
     calling_as,
 )
@@ -208,4 +210,29 @@ def test_a_webhook_under_way_when_its_blob_is_deleted_is_the_last(
     assert len(receiver.received) == 1
     assert delete(cloud, key, blob_id) == "DeletedBlob"
     assert cloud.notify() == 0
+    assert left_of(cloud, blob_id) == []
+
+
+def test_deletion_that_fails_is_an_error_of_the_function(
+    cloud: Cloud, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or no alarm would report a bucket that refuses every deletion. The next runs go on."""
+    blob_id, target = cloud.create_upload(key)
+    cloud.put(target, CAT)
+    cloud.carry("Uploads", "labeller")
+    assert delete_later(cloud, key, blob_id) == ["DeletedBlob"]
+    deletion_is_due(cloud, blob_id)
+
+    def refuse(*_: object) -> None:
+        raise Unavailable("S3 can't answer: AccessDenied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(S3Storage, "delete", refuse)
+        with pytest.raises(Unavailable, match=r"^Failed deletions: 1\."):
+            cloud.schedule("api")
+        half_an_hour_passes(cloud, blob_id)
+        with pytest.raises(Unavailable, match=r"^Deleted blobs whose bytes remain: 1\."):
+            cloud.schedule("labeller")
+    assert len(left_of(cloud, blob_id)) == 1
+    cloud.schedule("labeller")
     assert left_of(cloud, blob_id) == []

@@ -391,6 +391,9 @@ def test_owners_policies_and_endpoints_move(cloud: Cloud, data: Path, stores: St
     assert target.blobs.vocabularies.find("anna") == replace(defined, version=2)
     (disabled,) = target.deliveries.disabled_endpoints("anna")
     assert (disabled.endpoint, disabled.at) == ("https://example.org/hook", now)
+    stores.deliveries.enable_endpoint("anna", "https://example.org/hook")
+    assert move(cloud, data) == 0
+    assert target.deliveries.disabled_endpoints("anna") == []
 
 
 def test_every_table_moves_or_stays_for_a_reason(stores: Stores) -> None:

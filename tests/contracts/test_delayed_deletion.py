@@ -191,17 +191,21 @@ def test_scan_returns_waiting_blobs_too(blobs: BlobRepository, first: int) -> No
         assert len(found) == len(set(found)) == expected
 
 
-def test_blob_that_is_restored_during_a_scan_is_read(blobs: BlobRepository) -> None:
-    """Or `relabel --all` would leave it as it is."""
-    waiting = keep(blobs, a_blob(), delayed)
+@pytest.mark.parametrize("owner", ["anna", None])
+def test_blob_that_is_restored_during_a_scan_is_read(
+    blobs: BlobRepository, owner: str | None
+) -> None:
+    """Or `relabel --all` would leave it as it is. Wherever its new place in an index is."""
+    waiting = [keep(blobs, a_blob(owner=name), delayed) for name in ("anna", "bert", "carl")]
     others = [keep(blobs, a_blob()) for _ in range(3)]
-    found, after = blobs.scan("anna", 2)
+    found, after = blobs.scan(owner, 2)
     ids = {blob.id for blob in found}
-    save(blobs, restored(waiting), waiting)
+    for blob in waiting:
+        save(blobs, restored(blob), blob)
     while after is not None:
-        found, after = blobs.scan("anna", 2, after)
+        found, after = blobs.scan(owner, 2, after)
         ids |= {blob.id for blob in found}
-    assert ids == {waiting.id, *(blob.id for blob in others)}
+    assert ids == {blob.id for blob in (*waiting, *others) if owner in (None, blob.owner)}
 
 
 def test_waiting_blob_is_created_as_such(blobs: BlobRepository) -> None:

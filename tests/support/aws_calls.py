@@ -147,9 +147,9 @@ def _of_dynamodb(operation: str, request: Mapping[str, Any], refs: References) -
                 for each in request["TransactItems"]
                 for action, write in each.items()
             ]
-        case "Query" if "IndexName" in request:
+        case "Query" | "Scan" if "IndexName" in request:
             index = f"{table(request['TableName'])}/index/{request['IndexName']}"
-            return [("dynamodb:Query", index)]
+            return [(f"dynamodb:{operation}", index)]
     return [(f"dynamodb:{operation}", table(request["TableName"]))]
 
 

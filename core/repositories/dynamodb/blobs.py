@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
@@ -12,14 +11,21 @@ from core.domain.blob import Blob, BlobStatus
 from core.domain.deletion import indexed_facts
 from core.domain.errors import Unavailable, VersionConflict
 from core.domain.facts import NO_FACTS
-from core.repositories.dynamodb import blob_lists, deletions, facts, label_counts, label_search
-from core.repositories.dynamodb.expressions import Item, fits_key, transact_delete, transact_put
+from core.repositories.dynamodb import (
+    blob_lists,
+    blob_scan,
+    deletions,
+    facts,
+    label_counts,
+    label_search,
+)
+from core.repositories.dynamodb.expressions import fits_key, transact_delete, transact_put
 from core.repositories.dynamodb.label_entries import Key, changed_entries, entries_of
 from core.repositories.dynamodb.lists import oldest, text_of
 from core.repositories.dynamodb.policies import DynamoPolicyRepository
-from core.repositories.dynamodb.table import BY_OWNER, ConditionFailed, Table, blob_pk
+from core.repositories.dynamodb.table import ConditionFailed, Table, blob_pk
 from core.repositories.ports.blobs import BlobLabels
-from core.repositories.serialization import blob_from_item, blob_to_item, waiting_key
+from core.repositories.serialization import blob_from_item, blob_to_item
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -169,32 +175,7 @@ class DynamoBlobRepository:
 
         The index may lack changes of the last moments, so an owner's blobs are read from the table.
         """
-        start: Item | None = json.loads(after) if after else None
-        if owner is None:
-            items, start = self._table.scan(BY_OWNER, first, start)
-        else:
-            # First those that wait to be deleted, then the blobs in lists: so that one which is
-            # restored meanwhile is read in one of the two.
-            place = text_of(start, "by_owner") if start else waiting_key(owner)
-            listed, start = self._read_place(place, first, start)
-            if start is None and place != owner:
-                start = {"by_owner": {"S": owner}}
-                if not listed:
-                    listed, start = self._read_place(owner, first)
-            items = self._table.get_many((text_of(each, "pk"), "blob") for each in listed)
-        return [blob_from_item(item) for item in items], json.dumps(start) if start else None
-
-    def _read_place(
-        self, place: str, first: int, start: Item | None = None
-    ) -> tuple[list[Item], Item | None]:
-        """Read a page of a place of the index by-owner; without `pk`, `start` is its beginning."""
-        return self._table.query(
-            "#by_owner = :place",
-            {"place": {"S": place}},
-            index=BY_OWNER,
-            limit=first,
-            start=start if start and "pk" in start else None,
-        )
+        return blob_scan.scan(self._table, owner, first, after)
 
     def find_labels(
         self, owner: str, prefix: str, *, first: int, after: str | None = None

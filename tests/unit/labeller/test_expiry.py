@@ -108,12 +108,12 @@ def test_clear_deleted_removes_remaining_bytes_once(
 
     with monkeypatch.context() as patch:
         patch.setattr(stores.storage, "delete", fails)
-        stale.clear_deleted(stores.clock())
+        assert stale.clear_deleted(stores.clock()) == 1
     left = [stores.storage.path(blob.key).exists() for blob in blobs]
     assert left == [True, False, True]
     stale.clear_deleted(stores.clock(), seconds=0)
     assert stores.storage.path(blobs[0].key).exists()
-    stale.clear_deleted(stores.clock())
+    assert stale.clear_deleted(stores.clock()) == 0
     assert not stores.storage.path(blobs[0].key).exists()
     stores.storage.put(blobs[1].key, b"bytes")
     stale.clear_deleted(stores.clock())

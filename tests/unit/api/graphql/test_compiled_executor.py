@@ -434,6 +434,24 @@ def test_combinations_of_variables_are_bounded(
     assert sum(len(found) for _, _, found in documents.compiled._kept.values()) <= 50
 
 
+def test_long_texts_of_variables_are_not_kept(world: World) -> None:
+    """Otherwise clients could fill the memory: a request may have a megabyte of texts."""
+    services, documents = world.stores.services("anna"), Documents(CORE)
+    text = """query ($after: String) {
+      blobs { nodes { similar(kind: SIMILAR, after: $after) { nodes { id } } } }
+    }"""
+    documents.kind(text, None)
+
+    async def run() -> None:
+        for number in range(3):
+            context = Context(services, Caller("anna"), documents, "request-1")
+            given = {"after": f"{number}" * 10_000}
+            await schema.execute(text, variable_values=given, context_value=context)
+
+    asyncio.run(run())
+    assert [found for _, _, found in documents.compiled._kept.values()] == [{}]
+
+
 REFUSALS = [
     "deleteBlob(blobId: $unknown)",
     "renewUpload(blobId: $labelled)",

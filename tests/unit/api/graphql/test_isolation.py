@@ -464,6 +464,18 @@ def test_key_allows_only_what_its_scopes_name(
         assert answer.status_code == 200
 
 
+def test_each_field_of_a_blob_needs_a_scope_unless_it_tells_nothing_of_the_contents() -> None:
+    """A field that is new is guarded, or is added here."""
+    open_fields = {
+        *("id", "status", "contentType", "sizeBytes", "width", "height"),
+        *("createdAt", "labelledAt", "deletesAt"),
+    }
+    guarded = {each.removeprefix("Blob.") for each in GUARDED if each.startswith("Blob.")}
+    fields = set(TYPES["Blob"].fields)  # type: ignore[attr-defined]
+    assert fields - guarded == open_fields
+    assert all(NEEDED[f"Blob.{each}"] for each in guarded)
+
+
 def test_upload_scope_shows_no_contents_of_a_blob(
     stores: EmbeddedStores, client: AppClient, world: World
 ) -> None:
@@ -473,7 +485,8 @@ def test_upload_scope_shows_no_contents_of_a_blob(
     of = "mutation ($key: String!) {{ {} {{ ... on CreatedUpload {{ blob {{ {} }} }} }} }}"
     told = asked.ask(of.format(upload, "id status contentType"), key=world.key)
     assert told["createUpload"]["blob"]["id"] == world.promised.id
-    for selection in ("labels { name }", "x: downloadUrl", "...F", "... on Node { ...F }"):
+    similar = "similar { nodes { id } }"
+    for selection in ("labels { name }", similar, "x: downloadUrl", "...F", "... on Node { ...F }"):
         text = of.format(upload, selection) + " fragment F on Blob { callback { url } }"
         if "F" not in selection:
             text = of.format(upload, selection)

@@ -427,9 +427,9 @@ def test_deletion_that_fails_stops_no_other_and_is_tried_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(stores.blobs, "delete", fails_once)
-        deletions.delete_due(stores.services())
+        assert deletions.delete_due(stores.services()) == 1
     assert [stores.blobs.get(each.id) is None for each in blobs] == [True, False, True, True]
-    deletions.delete_due(stores.services())
+    assert deletions.delete_due(stores.services()) == 0
     assert stores.blobs.get(blobs[1].id) is None
 
 

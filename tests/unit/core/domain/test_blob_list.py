@@ -236,3 +236,32 @@ def test_what_no_index_answers_is_refused(
         plan(BlobOrder(order), **wanted)
     assert refusal.value.path == path
     assert said in refusal.value.message
+
+
+LONG = "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"statuses": (BlobStatus.LABELLED,) * len(LONG)},
+        {"sha256": LONG},
+        {"labels": LabelFilter(all=(LONG,))},
+        {"labels": LabelFilter(any=(LONG,))},
+        {"labels": LabelFilter(none=(LONG,))},
+        {"facts": FactsFilter(external_ids=(LONG,))},
+        {"facts": FactsFilter(metadata=(Pair(LONG, "1"),))},
+        {"facts": FactsFilter(metadata=(Pair("album", LONG),))},
+    ],
+)
+def test_plan_of_a_long_filter_is_not_remembered(wanted: dict[str, Any]) -> None:
+    """Otherwise clients could fill the memory: a request may have a megabyte of texts."""
+    once, again = (plan_blob_list(BlobFilter(**wanted)) for _ in range(2))
+    assert once == again
+    assert once is not again
+
+
+def test_plan_of_a_short_filter_is_remembered() -> None:
+    """Clients that continue a list send the same filter again."""
+    wanted = BlobFilter(labels=LabelFilter(all=("cat",)))
+    assert plan_blob_list(wanted) is plan_blob_list(wanted)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
+from labeller.imaging import sources
 from labeller.imaging.image import Fit, Frame, LoadedImage, load
 from tests.support.pictures import encode
 
@@ -67,6 +68,23 @@ def test_a_screen_that_is_too_large_is_refused() -> None:
     """By its own size, not the frame's."""
     with pytest.raises(PictureRefused) as refused:
         seen(gif((65_535, 65_535), 0, 0))
+    assert refused.value.code is FailureCode.TOO_MANY_PIXELS
+
+
+def test_a_frame_that_is_too_large_is_refused() -> None:
+    """However little the screen shows of it: all of it is decoded."""
+    with pytest.raises(PictureRefused) as refused:
+        seen(gif((16, 16), 0, 0, frame=(1_001, 1_000)))
+    assert refused.value.code is FailureCode.TOO_MANY_PIXELS
+    assert "1,001 x 1,000" in refused.value.message
+
+
+def test_the_memory_of_a_large_frame_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside that of the screen."""
+    monkeypatch.setattr(sources, "MAX_MEMORY", 2_000_000)
+    assert seen(gif((16, 16), 0, 0, frame=(600, 600))).width == 16
+    with pytest.raises(PictureRefused) as refused:
+        seen(gif((16, 16), 0, 0, frame=(1_000, 1_000)))
     assert refused.value.code is FailureCode.TOO_MANY_PIXELS
 
 

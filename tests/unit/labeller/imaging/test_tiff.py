@@ -11,6 +11,7 @@ import pytest
 
 from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused
+from labeller.imaging import sources
 from labeller.imaging.image import Fit, Frame, LoadedImage, load
 from tests.support import tiffs
 from tests.support.tiffs import colour_map, tiff
@@ -301,3 +302,23 @@ def test_damaged_samples_are_damage(tile: int | None, tags: dict[int, tuple[int,
     with pytest.raises(PictureRefused) as refused:
         seen(bytes(content))
     assert refused.value.code is FailureCode.CORRUPT_IMAGE
+
+
+def test_a_tile_that_is_too_large_is_refused() -> None:
+    """However little the image shows of it: all of it is decoded."""
+    samples = np.zeros((16, 16, 3), np.uint8)
+    assert seen(tiff(samples, tile=512, planar=True)).width == 16
+    with pytest.raises(PictureRefused) as refused:
+        seen(tiff(samples, tile=1_008, planar=True))
+    assert refused.value.code is FailureCode.TOO_MANY_PIXELS
+    assert "1,008 x 1,008" in refused.value.message
+
+
+def test_the_memory_of_a_tile_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside that of the image."""
+    monkeypatch.setattr(sources, "MAX_MEMORY", 5_000_000)
+    samples = np.zeros((16, 16, 3), np.uint8)
+    assert seen(tiff(samples, tile=512, planar=True)).width == 16
+    with pytest.raises(PictureRefused) as refused:
+        seen(tiff(samples, tile=960, planar=True))
+    assert refused.value.code is FailureCode.TOO_MANY_PIXELS
