@@ -279,3 +279,22 @@ test('a wait for the service leaves no listener behind', async (context) => {
   assert.equal(tries, 4);
   assert.equal(listeners, 0);
 });
+
+test('files that failed are unsent until another try succeeds or they are dismissed', async () => {
+  let code = 'UNAUTHENTICATED';
+  const { uploads, over } = await uploadsOf();
+  uploads.client.change = async (_query, variables) => {
+    if (code) throw new ServiceError('Sign in.', { code });
+    return { blob: { id: variables.input.fileName, status: 'AWAITING_UPLOAD' }, target: {} };
+  };
+  uploads.add([fileOf('a.png'), fileOf('empty.png', new Uint8Array())]);
+  assert.ok(uploads.unsent);
+  await over();
+  assert.equal(uploads.failures.list.value.length, 2);
+  assert.ok(uploads.unsent);
+  code = '';
+  uploads.retry();
+  await over();
+  assert.equal(uploads.progress.value.done, 1);
+  assert.equal(uploads.unsent, false); // an empty file is no loss
+});

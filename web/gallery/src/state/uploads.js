@@ -94,6 +94,12 @@ export class Uploads {
     return this.failures.list.value.filter(({ upload }) => upload && this.collection.get(upload.key)).length;
   }
 
+  /** Whether leaving the page loses files: those that are not sent, and failed ones that another try may help. */
+  get unsent() {
+    const { total, done, failed } = this.progress.value;
+    return done + failed < total || this.failures.list.value.some(({ upload, retryable }) => upload && retryable);
+  }
+
   /** Hides what failed. */
   dismiss() {
     const uploads = this.failures.take(() => true).flatMap(({ upload }) => upload ?? []);

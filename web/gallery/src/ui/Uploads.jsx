@@ -31,13 +31,13 @@ export function Uploads({ app }) {
         {problems > 0 && <button type="button" onClick={() => { open.value = true; }}>Show what failed</button>}
         {problems > 0 && <button type="button" class="quiet" onClick={() => uploads.dismiss()}>Dismiss</button>}
       </section>
-      {!over && <Unfinished />}
+      {uploads.unsent && <Unfinished />}
       <Later app={app} load={loadFailures} wanted={open.value} />
     </>
   );
 }
 
-/** Asks before the page is left: files that are not sent would be lost. */
+/** Asks before the page is left or a sign-in reloads it: files that are not sent would be lost. */
 function Unfinished() {
   useEffect(() => {
     const ask = (/** @type {BeforeUnloadEvent} */ event) => event.preventDefault();

@@ -1,4 +1,4 @@
-import{O as e}from"./index-B5Oyl2v5.js";var t=Object.defineProperty,n=((e,n)=>{let r={};for(var i in e)t(r,i,{get:e[i],enumerable:!0});return n||t(r,Symbol.toStringTag,{value:`Module`}),r})({SIMILAR:()=>y}),r=`
+import{O as e}from"./index-CSF7Nx67.js";var t=Object.defineProperty,n=((e,n)=>{let r={};for(var i in e)t(r,i,{get:e[i],enumerable:!0});return n||t(r,Symbol.toStringTag,{value:`Module`}),r})({SIMILAR:()=>y}),r=`
   ${e}
   query Named($text: String!) {
     found: blobs(filter: { fileNamePrefix: $text }, orderBy: FILE_NAME, first: 12) { nodes { ...Tile } }
