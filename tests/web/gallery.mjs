@@ -38,6 +38,7 @@ async function check(browser, faults) {
   await showsOne(page);
   await isLiveInAnotherTab(browser, page);
   await goesByKeyboard(page);
+  await keepsWhatIsTyped(page);
   await listsKeys(page);
   await deletesWithUndo(page);
   await showsTextAsText(page);
@@ -224,6 +225,22 @@ async function goesByKeyboard(page) {
   await at(0);
 }
 
+/** A text can be selected beyond the edge of a dialog; a click there closes it. */
+async function keepsWhatIsTyped(page) {
+  await page.locator('#settings-button').click();
+  const field = page.getByRole('dialog').getByLabel('API key');
+  await field.fill('half of a key');
+  const { x, y, width, height } = await field.boundingBox();
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(2, y);
+  await page.mouse.up();
+  assert.equal(await field.inputValue(), 'half of a key');
+  await page.mouse.click(2, y);
+  await field.waitFor({ state: 'hidden' });
+  await page.locator('.tile').first().focus();
+}
+
 /** `/` searches and `?` lists the keys, unless the user types or switched them off. */
 async function listsKeys(page) {
   const box = page.getByRole('combobox', { name: 'Search by label' });
@@ -272,6 +289,7 @@ async function deletesWithUndo(page) {
     await failed.click();
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
     await failed.waitFor({ state: 'detached' });
+    await page.waitForFunction(() => document.activeElement.closest('[data-place]')); // the focus is on the next picture
   };
   const other = await page.context().browser().newPage();
   const listens = new Promise((done) => {
@@ -294,6 +312,8 @@ async function deletesWithUndo(page) {
   await failed.waitFor();
   await tile(other, 'no-picture.jpg').waitFor();
   assert.deepEqual(await hrefs(other), before); // at its place
+  await tile(polling, 'no-picture.jpg').waitFor();
+  assert.deepEqual(await hrefs(polling), before);
   await page.reload();
   await failed.waitFor(); // it was not deleted
   await remove();

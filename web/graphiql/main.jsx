@@ -13,7 +13,8 @@ import { GraphiQL } from 'graphiql';
 import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
-import { otherTabs, replaceStoredKey } from '../gallery/src/api/sign-in.js';
+import { replaceStoredKey } from '../gallery/src/api/sign-in.js';
+import { otherTabs } from '../gallery/src/api/tabs.js';
 import { examples } from './examples.js';
 import { fetcher, SIGNED_OUT } from './fetcher.js';
 import { withoutHeaders } from './storage.js';

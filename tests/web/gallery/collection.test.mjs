@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { EVERYTHING } from '../../../web/gallery/src/text/search.js';
-import { blobOf, clientOf, later, pageOf, shown } from './support.mjs';
+import { blobOf, clientOf, later, pageOf, settled, shown } from './support.mjs';
 import { Collection } from '../../../web/gallery/src/state/collection.js';
 
 const blobs = ['c', 'b', 'a'].map((id) => blobOf(id));
@@ -71,6 +71,37 @@ test('removed pictures return to their places', async () => {
   back(['a', 'c']);
   assert.deepEqual(collection.order, ['c', 'b', 'a']);
   assert.equal(collection.get('c').blob.id, 'c');
+});
+
+test('an undo does not repeat a picture that another client restored', async () => {
+  const { collection } = await shown([]);
+  collection.add([{ key: 'upload 1', name: 'c.png' }]);
+  collection.name('upload 1', blobOf('c'));
+  const back = collection.removeAll(['c']);
+  collection.waiting.add('c');
+  collection.readmit('c');
+  collection.take(blobOf('c'));
+  back(['c']);
+  assert.deepEqual(collection.order, ['c']);
+});
+
+test('an answer that was asked for before a change does not hide the change', async (context) => {
+  const asked = [];
+  const { collection } = await shown([blobOf('b'), blobOf('a')], () => {
+    asked.push(later());
+    return asked.at(-1).promise;
+  });
+  context.mock.timers.enable({ apis: ['Date'], now: Date.now() + 1000 });
+  const before = { labels: [{ name: 'Dog', confidence: 90, parents: [], confirmedAt: null }] };
+  const loading = collection.know(['a'], { reload: true });
+  await settled();
+  context.mock.timers.tick(10);
+  collection.take(blobOf('a'));
+  asked[0].done({ nodes: [blobOf('a', before)] });
+  await loading;
+  assert.equal(collection.get('a').blob.labels[0].name, 'Cat');
+  collection.take(blobOf('a', before), Date.now() - 1); // of a list
+  assert.equal(collection.get('a').blob.labels[0].name, 'Cat');
 });
 
 test('an undo for another view changes nothing', async () => {

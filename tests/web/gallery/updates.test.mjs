@@ -89,6 +89,46 @@ test('a poll hides a picture that waits to be deleted, and it returns once an ev
   assert.deepEqual(collection.order, ['b', 'a']);
 });
 
+test('a look finds pictures that were restored elsewhere, also an upload of this page', async () => {
+  const { updates, collection, client } = await updatesOf(['d', 'c', 'a'].map((id) => blobOf(id)));
+  collection.add([{ key: 'upload 1', name: 'e.png' }]);
+  collection.name('upload 1', { id: 'e', status: 'LABELLED' });
+  const deleted = new Set(['e', 'c']);
+  client.ask = async (query, { ids }) => (ids ? { nodes: ids.map((id) => blobOf(id, deleted.has(id) ? { deletesAt: '2026-01-31T12:00:30.000Z' } : {})) } : pageOf([blobOf('d')]));
+  await updates.look();
+  assert.deepEqual(collection.order, ['d', 'a']);
+  await updates.look();
+  assert.deepEqual(collection.order, ['d', 'a']);
+  deleted.clear();
+  await updates.look();
+  assert.deepEqual(collection.order, ['e', 'd', 'c', 'a']);
+  assert.equal(collection.waiting.size, 0);
+});
+
+test('a look loads the picture that is open again', async () => {
+  const { updates, viewer, client } = await updatesOf([blobOf('a')], () => ({ blob: blobOf('a', { downloadUrl: null }) }));
+  viewer.open('a');
+  await settled();
+  assert.equal(viewer.blob.value.id, 'a');
+  client.ask = async (query, { id, ids }) => (ids ? { nodes: [null] } : id ? { blob: null } : pageOf([]));
+  await updates.look();
+  assert.equal(viewer.problem.value, 'This picture does not exist.');
+});
+
+test('after a new connection the page looks for what it missed', async () => {
+  const { updates, collection, client } = await updatesOf([blobOf('a')]);
+  let reconnect;
+  const live = { connected: true, subscribe: () => () => {} };
+  updates.openLive = async (onReturn) => {
+    reconnect = onReturn;
+    return live;
+  };
+  await updates.start();
+  client.ask = async (query, { ids }) => (ids ? { nodes: ids.map((id) => (id === 'a' ? null : blobOf(id))) } : pageOf([blobOf('b')]));
+  reconnect();
+  while (!collection.order.includes('b') || collection.order.includes('a')) await settled();
+});
+
 test('a look finds what other clients added, corrected and deleted', async () => {
   const corrected = blobOf('b', { labels: [] });
   const { updates, collection, client } = await updatesOf([blobOf('b'), blobOf('a')]);

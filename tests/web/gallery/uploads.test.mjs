@@ -205,3 +205,77 @@ test('a picture that could not be labelled is listed with its name, and labelled
   failures.settle('blob 1', null); // deleted
   assert.deepEqual(listed(), []);
 });
+
+test('an upload whose time is over is created again', async () => {
+  const keys = [];
+  const { uploads, over, collection, sent } = await uploadsOf({
+    create: ({ input }, created) => {
+      keys.push(input.idempotencyKey);
+      const answer = created();
+      if (keys.length === 1) Object.assign(answer.createUpload, { blob: { id: 'old', status: 'EXPIRED' }, target: null });
+      return answer;
+    },
+  });
+  uploads.add([fileOf('a.png')]);
+  await over();
+  assert.equal(new Set(keys).size, 2);
+  assert.deepEqual(sent, ['blob 2']);
+  assert.equal(uploads.progress.value.done, 1);
+  assert.equal(collection.get('upload 1').blob.id, 'blob 2');
+});
+
+test('a retry of an upload whose time is over forgets its former picture', async () => {
+  const { collection } = await shown([]);
+  collection.add([{ key: 'upload 1', name: 'a.png' }]);
+  collection.name('upload 1', { id: 'a', status: 'AWAITING_UPLOAD' });
+  collection.name('upload 1', { id: 'b', status: 'AWAITING_UPLOAD' });
+  collection.take(blobOf('a', { status: 'EXPIRED' }));
+  assert.equal(collection.get('upload 1').blob.id, 'b');
+});
+
+test('the page tells until when uploads wait for the quota', async (context) => {
+  let tries = 0;
+  const retryAt = new Date(Date.now() + 3_600_000).toISOString();
+  const { uploads } = await uploadsOf({
+    create: (_variables, created) => {
+      tries += 1;
+      return tries > 1 ? created() : { createUpload: { __typename: 'QuotaExceeded', message: 'Exceeded.', retryAt } };
+    },
+  });
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  uploads.add([fileOf('a.png')]);
+  while (!uploads.paused.value) await settled();
+  assert.equal(uploads.paused.value, retryAt);
+  context.mock.timers.tick(3_600_000);
+  while (!uploads.progress.value.done) await settled();
+  assert.equal(uploads.paused.value, '');
+});
+
+test('a wait for the service leaves no listener behind', async (context) => {
+  let tries = 0;
+  const parts = await uploadsOf({
+    send: async () => {
+      tries += 1;
+      if (tries < 4) throw new ServiceError('Lost.', { code: 'OFFLINE' });
+    },
+  });
+  const { reachable } = parts.session;
+  let listeners = 0;
+  const subscribe = reachable.subscribe.bind(reachable);
+  reachable.subscribe = (listen) => {
+    listeners += 1;
+    const end = subscribe(listen);
+    return () => {
+      listeners -= 1;
+      end();
+    };
+  };
+  context.mock.timers.enable({ apis: ['setTimeout'] });
+  parts.uploads.add([fileOf('a.png')]);
+  while (!parts.uploads.progress.value.done) {
+    await settled();
+    context.mock.timers.tick(5000);
+  }
+  assert.equal(tries, 4);
+  assert.equal(listeners, 0);
+});

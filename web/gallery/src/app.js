@@ -40,7 +40,7 @@ export class App {
       collection: this.collection,
       notices: this.notices,
       viewer: () => this.viewer,
-      openLive: async () => new (await import('./api/live.js')).Live(this.session),
+      openLive: async (onReturn) => new (await import('./api/live.js')).Live(this.session, onReturn),
       visible: () => this.grid?.visible() ?? [],
       isIdle: () => document.hidden || !navigator.onLine || this.failing,
       onProblem: (error) => this.report(error),
@@ -151,9 +151,11 @@ export class App {
   /** Loads the next page of pictures. */
   async more() {
     if (this.collection.complete.value || this.collection.loading || this.failing) return;
+    const { view } = this.collection;
     try {
       await this.collection.more();
     } catch (error) {
+      if (view !== this.collection.view) return;
       this.failing = true; // stops requests at every frame
       if (error.code === 'FORBIDDEN') this.settings.value = 'no pictures';
       else this.report(error);
@@ -264,6 +266,7 @@ export class App {
         untracked(() => {
           if (this.collection.order.length) this.collection.refresh().catch((error) => this.report(error));
           this.more();
+          this.viewer.look();
         });
       }
     });

@@ -2,12 +2,15 @@ import { createClient } from 'graphql-ws';
 
 const KEEP_ALIVE = 20_000;
 const LONGEST_WAIT = 15_000;
+const PONG = 10_000; // within which the service answers a ping
 
 /** Subscriptions over one WebSocket, which reconnects. */
 export class Live {
-  /** @param {import('./session.js').Session} session */
-  constructor(session) {
+  /** @param {import('./session.js').Session} session @param {() => void} onReturn is called after each connection but the first */
+  constructor(session, onReturn) {
     this.connected = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let waiting;
     this.client = createClient({
       url: () => session.liveEndpoint.href,
       connectionParams: () => (session.authorization ? { authorization: session.authorization } : {}),
@@ -20,8 +23,17 @@ export class Live {
           setTimeout(done, Math.min(LONGEST_WAIT, 500 * 2 ** tries) * (0.5 + Math.random() / 2));
         }),
       on: {
-        connected: () => { this.connected = true; },
-        closed: () => { this.connected = false; },
+        connected: (_socket, _payload, wasRetry) => {
+          this.connected = true;
+          if (wasRetry) onReturn();
+        },
+        closed: () => {
+          clearTimeout(waiting);
+          this.connected = false;
+        },
+        // A connection that was lost without a word, as in a sleep, stays open for minutes.
+        ping: (received) => { if (!received) waiting = setTimeout(() => this.client.terminate(), PONG); },
+        pong: (received) => { if (received) clearTimeout(waiting); },
       },
     });
   }

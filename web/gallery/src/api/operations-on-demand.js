@@ -148,3 +148,14 @@ export const UPDATE_FACTS = /* GraphQL */ `
 export const VIEWER = /* GraphQL */ `
   query Viewer { viewer { owner } }
 `;
+
+// Copies of a picture, and others that look like it.
+export const SIMILAR = /* GraphQL */ `
+  ${TILE}
+  query Similar($id: ID!) {
+    blob(id: $id) {
+      copies: similar(kind: DUPLICATE, first: 12) { nodes { ...Tile } }
+      similar(kind: SIMILAR, first: 12) { nodes { ...Tile } }
+    }
+  }
+`;

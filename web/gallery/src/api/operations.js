@@ -102,17 +102,6 @@ export const RESTORE = /* GraphQL */ `
   }
 `;
 
-// Copies of a picture, and others that look like it.
-export const SIMILAR = /* GraphQL */ `
-  ${TILE}
-  query Similar($id: ID!) {
-    blob(id: $id) {
-      copies: similar(kind: DUPLICATE, first: 12) { nodes { ...Tile } }
-      similar(kind: SIMILAR, first: 12) { nodes { ...Tile } }
-    }
-  }
-`;
-
 export const REACH = /* GraphQL */ `
   query Reach { __typename }
 `;

@@ -1,8 +1,10 @@
 import { signal } from '@preact/signals';
 
-import { otherTabs, replaceStoredKey, sessionOf, signIn } from './sign-in.js';
+import { otherTabs } from './tabs.js';
 
 const STORED = 'labelling:key';
+
+const signing = () => import('./sign-in.js'); // most visits need none of it
 
 /**
  * The service that the page uses, and the right to use it: a cookie of the service that serves the page. A page on
@@ -31,9 +33,13 @@ export class Session {
 
   /** Takes over the key that an earlier version stored in this browser. */
   async takeOver() {
-    if (!this.isElsewhere) return replaceStoredKey(this.page.baseURI, this.former);
     const key = this.former.getItem(STORED);
-    if (!key || this.former === this.storage) return;
+    if (!key) return;
+    if (!this.isElsewhere) {
+      await (await signing()).replaceStoredKey(this.page.baseURI, this.former);
+      return;
+    }
+    if (this.former === this.storage) return;
     this.#keep(key);
     this.former.removeItem(STORED);
   }
@@ -52,7 +58,7 @@ export class Session {
       this.#keep(key);
       return undefined;
     }
-    const failed = await signIn(this.page.baseURI, key);
+    const failed = await (await signing()).signIn(this.page.baseURI, key);
     if (!failed) this.tabs?.postMessage('changed');
     return failed?.message;
   }
@@ -60,7 +66,7 @@ export class Session {
   /** Returns whom the page is signed in as, and what that allows, where it is known; null if it is not. @returns {Promise<{owner: string, scopes: string[]} | null>} */
   async caller() {
     if (this.isElsewhere) return this.key ? { owner: 'the owner of the key', scopes: [] } : null;
-    return sessionOf(this.page.baseURI);
+    return (await signing()).sessionOf(this.page.baseURI);
   }
 
   /** @param {string} key */

@@ -48,14 +48,3 @@ export async function replaceStoredKey(base, storage = localStorage, send = fetc
   const failed = await signIn(base, key, send);
   if (!failed || failed.status === 401) storage.removeItem(STORED);
 }
-
-/**
- * The other tabs of the service, which share its cookie: `onChange` runs when one of them has signed in or out.
- * @param {string | URL} base
- * @param {() => void} onChange
- */
-export function otherTabs(base, onChange) {
-  const channel = new BroadcastChannel(`session of ${new URL('.', base)}`);
-  channel.onmessage = onChange;
-  return channel;
-}

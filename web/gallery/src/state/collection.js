@@ -5,7 +5,7 @@ import { LIST, TILES } from '../api/operations.js';
 import { dayOf } from '../text/days.js';
 import { EVERYTHING, filterOf } from '../text/search.js';
 import { belongs } from './membership.js';
-import { besideOf, farFrom, placeOf } from './places.js';
+import { besideOf, farFrom, knownBefore, placeOf } from './places.js';
 import { takeOut } from './removal.js';
 
 const PAGE = 60; // at first; later ones have as many as a request takes
@@ -135,10 +135,10 @@ export class Collection {
 
   /** Loads new pictures. Throws ServiceError. */
   async refresh() {
-    const { view } = this;
+    const [view, asked] = [this.view, Date.now()];
     const page = await this.#page(null);
     if (view !== this.view) return;
-    for (const blob of [...page.nodes].reverse()) this.take(blob);
+    for (const blob of [...page.nodes].reverse()) this.take(blob, asked);
   }
 
   /** @param {string | null} after */
@@ -148,11 +148,12 @@ export class Collection {
     return (await this.client.ask(LIST, variables)).page;
   }
 
-  /** Updates a picture. A new picture of this search is added, or waits for `admit`. @param {Tile} blob */
-  take(blob) {
+  /** Updates a picture, unless it changed after it was asked for. A new one of this search is added, or waits for `admit`. @param {Tile} blob @param {number} [asked] */
+  take(blob, asked = Date.now()) {
     const key = this.keyOf(blob.id);
     const item = this.items.get(key);
     if (item) {
+      if (item.at > asked) return;
       item.blob = blob;
       item.at = Date.now();
       this.touch(key);
@@ -172,7 +173,9 @@ export class Collection {
 
   /** Lets a picture be taken again that waited to be deleted, because it was restored. @param {string} id */
   readmit(id) {
-    if (this.waiting.delete(id)) this.gone.delete(id);
+    if (!this.waiting.delete(id)) return;
+    this.gone.delete(id);
+    this.keys.delete(id); // the upload that it was is not in the order any more
   }
 
   /** Shows the new pictures that wait. In another order than by date, a new start finds their places. */
@@ -217,6 +220,7 @@ export class Collection {
   name(key, blob) {
     const item = this.items.get(key);
     if (!item) return;
+    if (item.blob) this.keys.delete(item.blob.id); // that expired
     this.keys.set(blob.id, key);
     item.blob = blob;
     this.arrivals.value = this.arrivals.value.filter((each) => each.key !== blob.id);
@@ -240,15 +244,17 @@ export class Collection {
     const keys = new Map(ids.map((id) => [id, this.keyOf(id)]));
     const items = new Map([...keys.values()].map((key) => [key, this.items.get(key)]));
     const { rest, putBack } = takeOut(this.order, new Set(keys.values()));
-    for (const id of ids) this.gone.add(id);
+    for (const id of ids) {
+      this.gone.add(id);
+      this.waiting.delete(id);
+    }
     for (const key of items.keys()) this.items.delete(key);
     this.arrivals.value = this.arrivals.value.filter(({ key }) => !items.has(key));
     this.#reorder(rest);
     this.onRemove(items.keys());
     return (/** @type {string[]} */ back) => {
-      for (const id of back) this.gone.delete(id);
+      const returning = back.filter((id) => this.gone.delete(id)).map((id) => keys.get(id) ?? id);
       if (view !== this.view) return;
-      const returning = back.map((id) => keys.get(id) ?? id);
       for (const key of returning) {
         const item = items.get(key);
         if (item) this.items.set(key, item);
@@ -267,15 +273,8 @@ export class Collection {
 
   /** Loads those of the pictures that are not loaded or are old; with `reload`, all of them. Throws ServiceError. @param {string[]} keys @param {{reload?: boolean}} [options] */
   async know(keys, { reload = false } = {}) {
-    const { view } = this;
-    const old = Date.now() - FRESH;
-    const ids = keys
-      .filter((key) => {
-        const item = this.items.get(key);
-        return item ? Boolean(item.blob) && (reload || item.at < old) : true;
-      })
-      .map((key) => /** @type {string} */ (this.idOf(key)))
-      .slice(0, MAX_IDS);
+    const [view, asked] = [this.view, Date.now()];
+    const ids = knownBefore(reload ? Infinity : asked - FRESH, keys, this).slice(0, MAX_IDS);
     if (!ids.length) return;
     const { nodes } = await this.client.ask(TILES, { ids });
     if (view !== this.view) return;
@@ -288,6 +287,7 @@ export class Collection {
       }
       if (!blob || this.gone.has(id)) return;
       const item = this.items.get(key) ?? { key, at: 0 };
+      if (item.at > asked) return;
       this.items.set(key, Object.assign(item, { blob, at: Date.now() }));
       this.touch(key);
     });

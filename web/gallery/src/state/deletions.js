@@ -29,6 +29,7 @@ export class Deletions {
     if (!ids.length) return;
     const back = this.collection.removeAll(ids);
     const sending = this.#change(DELETE, ids, 'deleted', back);
+    sending.then((sent) => { for (const id of sent) this.collection.waiting.add(id); }); // another client can restore them
     this.sent = Promise.all([this.sent, sending]);
     this.notices.show(ids.length === 1 ? 'Picture deleted.' : `${count(ids.length)} pictures deleted.`, {
       seconds: UNDO_SECONDS,

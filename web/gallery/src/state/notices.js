@@ -16,11 +16,11 @@ export class Notices {
 
   /** Announces a text to screen readers. @param {string} text */
   speak(text) {
-    this.spoken.value = text;
+    this.spoken.value = text === this.spoken.value ? `${text}\u00a0` : text; // else a repeated text is not announced
   }
 
   /**
-   * Shows a notice. `actions` are [text, function] for its buttons; `onEnd` is called when it ends.
+   * Shows a notice, at least until the focus leaves it. `actions` are [text, function] for its buttons; `onEnd` is called when it ends.
    * Returns a function that closes it.
    * @param {string} text
    * @param {{actions?: [string, () => void][], seconds?: number, onEnd?: () => void}} [options]
@@ -34,7 +34,11 @@ export class Notices {
       this.list.value = this.list.value.filter((each) => each.key !== key);
       onEnd();
     };
-    const timer = setTimeout(close, seconds * 1000);
+    const end = () => {
+      if (globalThis.document?.activeElement?.closest('#notices')) timer = setTimeout(end, 1000);
+      else close();
+    };
+    let timer = setTimeout(end, seconds * 1000);
     this.list.value = [...this.list.value, { key, text, actions, close }];
     this.speak(text);
     return close;

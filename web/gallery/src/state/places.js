@@ -37,3 +37,11 @@ export function farFrom(place, { items, order }) {
   const near = new Set(order.slice(Math.max(0, place - MAX_LOADED / 4), place + MAX_LOADED / 2));
   return [...items].flatMap(([key, { upload }]) => (near.has(key) || upload ? [] : [key]));
 }
+
+/** Returns the ids of those pictures that are not loaded or were loaded before a time. @param {number} time @param {string[]} keys @param {Collection} collection @returns {string[]} */
+export function knownBefore(time, keys, collection) {
+  return keys.flatMap((key) => {
+    const item = collection.items.get(key);
+    return !item || (item.blob && item.at < time) ? (collection.idOf(key) ?? []) : [];
+  });
+}

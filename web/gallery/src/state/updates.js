@@ -1,5 +1,4 @@
-import { batchesOf } from '../api/batches.js';
-import { EVENTS, TILES } from '../api/operations.js';
+import { EVENTS } from '../api/operations.js';
 import { described } from '../text/words.js';
 
 const POLL = 3000; // milliseconds, while the WebSocket is disconnected
@@ -13,17 +12,17 @@ const FINAL = new Set(['LABELLED', 'FAILED', 'EXPIRED']);
 /**
  * Live updates: one subscription for all blobs that are labelled, corrected or deleted, or that failed, and
  * one for each upload of this page and each picture that it has labelled again, some at a time. Without a connection
- * it polls.
+ * it polls; after a new one it looks once for what it missed.
  */
 export class Updates {
   /**
-   * `openLive` connects; `visible` returns the keys of the visible pictures; while `isIdle`, it does not poll; `onProblem` receives errors of polls.
+   * `openLive` connects, and calls its argument after each later connection; `visible` returns the keys of the visible pictures; while `isIdle`, it does not poll; `onProblem` receives errors of polls.
    * `onSettled` receives each blob whose labelling ended, and null for one that was deleted.
    * @param {{
    *   collection: import('./collection.js').Collection,
    *   viewer: () => import('./viewer.js').Viewer,
    *   notices: import('./notices.js').Notices,
-   *   openLive: () => Promise<import('../api/live.js').Live>,
+   *   openLive: (onReturn: () => void) => Promise<import('../api/live.js').Live>,
    *   visible: () => string[],
    *   isIdle: () => boolean,
    *   onProblem: (error: any) => void,
@@ -50,7 +49,7 @@ export class Updates {
 
   /** Connects. */
   async start() {
-    this.live = await this.openLive();
+    this.live = await this.openLive(() => { this.look().catch(this.onProblem); });
     this.live.subscribe(EVENTS, { filter: { kinds: KINDS } }, (event) => this.happened(event));
     this.#follow();
   }
@@ -83,7 +82,7 @@ export class Updates {
       const id = /** @type {string} */ (this.queue.shift());
       if (!this.watched.has(id) || this.watched.get(id)) continue;
       this.followed += 1;
-      this.watched.set(id, this.live.subscribe(EVENTS, { filter: { blobIds: [id] } }, ({ blob }) => blob && this.#news(blob)));
+      this.watched.set(id, this.live.subscribe(EVENTS, { filter: { blobIds: [id] } }, ({ blob }) => blob && this.news(blob)));
     }
   }
 
@@ -102,27 +101,28 @@ export class Updates {
   /** @param {{kind: string, blobId: string, blob: Tile | null}} event */
   happened({ kind, blobId, blob }) {
     if (kind === 'EDITED' && blob && !blob.deletesAt) this.collection.readmit(blobId);
-    if (blob) this.#news(blob);
-    if (kind === 'DELETED') this.#gone(blobId);
+    if (blob) this.news(blob);
+    if (kind === 'DELETED') this.gone(blobId);
     else if (this.viewer().id.value === blobId) this.viewer().look();
   }
 
   /** @param {string} id of a picture that was deleted */
-  #gone(id) {
+  gone(id) {
     this.#unfollow(id);
     this.collection.remove(id);
+    this.collection.waiting.delete(id);
     this.viewer().forget(id);
     this.onSettled(id, null);
   }
 
-  /** @param {Tile} blob */
-  #news(blob) {
+  /** @param {Tile} blob @param {number} [asked] when it was asked for */
+  news(blob, asked) {
     if (blob.deletesAt) {
-      this.#gone(blob.id);
+      this.gone(blob.id);
       this.collection.waiting.add(blob.id);
       return;
     }
-    this.collection.take(blob);
+    this.collection.take(blob, asked);
     if (!FINAL.has(blob.status)) return;
     this.onSettled(blob.id, blob);
     if (this.#unfollow(blob.id)) {
@@ -131,17 +131,9 @@ export class Updates {
     if (this.viewer().id.value === blob.id) this.viewer().look();
   }
 
-  /** Loads what may have changed. Throws ServiceError. */
+  /** Loads what may have changed, once that can be loaded. Throws ServiceError. */
   async look() {
-    await this.collection.refresh();
-    for (const ids of batchesOf([...this.watched.keys()])) {
-      const { nodes } = await this.collection.client.ask(TILES, { ids });
-      nodes.forEach((/** @type {Tile | null} */ blob, /** @type {number} */ index) => {
-        if (blob) this.#news(blob);
-        else this.#gone(ids[index]);
-      });
-    }
-    // Other clients can delete and correct what is visible.
-    await this.collection.know(this.visible(), { reload: true });
+    const part = await import('./look.js').catch(() => null);
+    await part?.look(this);
   }
 }

@@ -38,6 +38,8 @@ export class Uploads {
     /** Numbers of uploads; `sent` is the sum of their parts. */
     this.progress = signal(NONE);
     this.failures = new Failures({ client, watch: onSent });
+    /** Until when uploads wait for the quota; empty where none does. */
+    this.paused = signal('');
     /** @type {Upload[]} */
     this.waiting = [];
     this.sending = 0;
@@ -151,15 +153,20 @@ export class Uploads {
 
   /** @param {Upload} upload */
   async #deliver(upload) {
-    const input = await this.#input(upload);
+    let input = await this.#input(upload);
     for (let tries = 1; ; tries += 1) {
       try {
         await this.#attempt(upload, input);
         return;
       } catch (error) {
         this.#advance(upload, 0);
-        if (error.code === 'QuotaExceeded') {
+        if (error.code === 'EXPIRED') {
+          upload.idempotencyKey = null; // the blob of the former key takes no bytes any more
+          input = await this.#input(upload);
+        } else if (error.code === 'QuotaExceeded') {
+          this.paused.value = error.retryAt;
           await pause(Math.max(1000, Number(new Date(error.retryAt)) - Date.now()));
+          this.paused.value = '';
           tries -= 1; // waiting for the quota does not count
         } else if (error.code === 'OFFLINE') {
           await this.#reachableAgain(5000);
@@ -193,6 +200,7 @@ export class Uploads {
   /** @param {Upload} upload @param {object} input */
   async #attempt(upload, input) {
     const { blob, target } = await this.client.change(CREATE, { input });
+    if (blob.status === 'EXPIRED') throw new ServiceError('The upload expired.', { code: 'EXPIRED' });
     this.collection.name(upload.key, blob);
     this.failures.expect(blob.id, upload.name);
     if (blob.status === 'AWAITING_UPLOAD') {
@@ -211,14 +219,17 @@ export class Uploads {
   /** Resolves when the service is reachable again, or after that time. @param {number} milliseconds */
   #reachableAgain(milliseconds) {
     const { reachable } = this.client.session;
+    let ended = () => {};
     return new Promise((done) => {
       const timer = setTimeout(done, milliseconds, null);
-      reachable.subscribe((now) => {
-        if (!now) return;
-        clearTimeout(timer);
-        done(null);
+      const end = reachable.subscribe((now) => {
+        if (now) done(null);
       });
-    });
+      ended = () => {
+        clearTimeout(timer);
+        end();
+      };
+    }).finally(() => ended());
   }
 }
 

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-import { PICTURE, SIMILAR } from '../api/operations.js';
+import { PICTURE } from '../api/operations.js';
 import { described } from '../text/words.js';
 import { WHOLE } from '../viewer/zoom.js';
 
@@ -118,6 +118,7 @@ export class Viewer {
     if (!compared || compared === this.compared) return;
     this.compared = compared;
     try {
+      const { SIMILAR } = await import('../api/operations-on-demand.js');
       const { blob } = await this.client.ask(SIMILAR, { id });
       if (compared !== this.compared || !blob) return;
       this.copies.value = blob.copies?.nodes ?? [];

@@ -14,6 +14,7 @@ import { Messages } from './Messages.jsx';
  */
 export function Dialog({ id, open, notices, onClose, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const outside = useRef(false);
   useLayoutEffect(() => {
     const { current } = dialog;
     if (!open || !current) return undefined;
@@ -30,7 +31,9 @@ export function Dialog({ id, open, notices, onClose, children }) {
       ref={dialog}
       aria-labelledby={`${id}-title`}
       onClose={() => { if (open) onClose(); }}
-      onClick={({ target, currentTarget }) => { if (target === currentTarget) onClose(); }}
+      // A text that is selected beyond the edge ends in a click outside.
+      onPointerDown={({ target, currentTarget }) => { outside.current = target === currentTarget; }}
+      onClick={({ target, currentTarget }) => { if (outside.current && target === currentTarget) onClose(); }}
     >
       {open && children}
       {open && <Messages notices={notices} within={id} />}

@@ -1,6 +1,7 @@
 import { useEffect } from 'preact/hooks';
 
 import { count } from '../text/words.js';
+import { moment } from '../viewer/facts.js';
 import { Later } from './Later.jsx';
 import './uploads.css';
 
@@ -18,11 +19,14 @@ export function Uploads({ app }) {
   const text = over
     ? `${count(problems)} ${problems === 1 ? 'file' : 'files'} failed.`
     : `Uploading: ${count(done)} of ${count(total)} done${problems ? `, ${count(problems)} failed` : ''}.`;
+  const paused = !over && uploads.paused.value;
+  const wait = paused ? `The quota is used up. The rest is sent from ${moment(paused)}.` : '';
   return (
     <>
       <section id="uploads" aria-label="Uploads" hidden={!shown}>
         <span aria-hidden={over}>{text}</span>
-        <span class="unseen" role="status">{over && shown ? text : ''}</span>
+        {wait && <span aria-hidden="true">{wait}</span>}
+        <span class="unseen" role="status">{over && shown ? text : wait}</span>
         {!over && <progress max={1} value={sent / total} aria-label="Uploads" />}
         {problems > 0 && <button type="button" onClick={() => { open.value = true; }}>Show what failed</button>}
         {problems > 0 && <button type="button" class="quiet" onClick={() => uploads.dismiss()}>Dismiss</button>}

@@ -137,7 +137,7 @@ export class VirtualGrid {
     this.drawn = { first, last };
     const wanted = new Set(Array.from({ length: rows.length ? last - first + 1 : 0 }, (_, index) => first + index));
     const focused = keyAround(document.activeElement);
-    const place = focused === undefined || !this.element.contains(document.activeElement) ? -1 : order.indexOf(focused);
+    const place = focused === undefined || !this.element.contains(document.activeElement) ? -1 : this.#placeNear(focused);
     if (place >= 0) wanted.add(rowOfPlace(rows, place)); // keeps the focus
     const numbers = [...wanted].sort((one, other) => one - other);
     const keys = numbers.flatMap((number) => order.slice(rows[number].first, rows[number].first + rows[number].count));
@@ -146,10 +146,17 @@ export class VirtualGrid {
     numbers.forEach((number, index) => {
       if (changed || !this.lines.has(number)) this.#drawRow(number, index);
     });
-    if (place >= 0 && keyAround(document.activeElement) !== focused) this.#link(order[place])?.focus({ preventScroll: true });
+    if (place >= 0 && keyAround(document.activeElement) !== order[place]) this.#link(order[place])?.focus({ preventScroll: true });
     this.collection.forget(rows[first]?.first ?? 0);
     this.onNeed(keys);
     if (last >= rows.length - 3) this.onEnd();
+  }
+
+  /** Returns the place of a drawn picture; of its successor, where it was removed. @param {string} key */
+  #placeNear(key) {
+    const { order } = this.collection;
+    const place = order.indexOf(key);
+    return place < 0 ? Math.min(Number(this.tiles.get(key)?.element.dataset.place), order.length - 1) : place;
   }
 
   /** Removes the rows and tiles that are not wanted. @param {Set<string>} keys @param {Set<number>} numbers */

@@ -1,20 +1,20 @@
-import{k as e}from"./index-AGuvLHcF.js";var t=`
+import{O as e}from"./index-B5Oyl2v5.js";var t=Object.defineProperty,n=((e,n)=>{let r={};for(var i in e)t(r,i,{get:e[i],enumerable:!0});return n||t(r,Symbol.toStringTag,{value:`Module`}),r})({SIMILAR:()=>y}),r=`
   ${e}
   query Named($text: String!) {
     found: blobs(filter: { fileNamePrefix: $text }, orderBy: FILE_NAME, first: 12) { nodes { ...Tile } }
   }
-`,n=`
+`,i=`
   ${e}
   query Described($text: String!) {
     found: search(text: $text, first: 12) { nodes { ...Tile } }
   }
-`,r=`
+`,a=`
   query Downloads($ids: [ID!]!) {
     nodes(ids: $ids) {
       ... on Blob { id fileName contentType createdAt sizeBytes downloadUrl }
     }
   }
-`,i=`
+`,o=`
   query Changeable($ids: [ID!]!) {
     nodes(ids: $ids) {
       ... on Blob {
@@ -23,7 +23,7 @@ import{k as e}from"./index-AGuvLHcF.js";var t=`
       }
     }
   }
-`,a=`
+`,s=`
   query Export($ids: [ID!]!) {
     nodes(ids: $ids) {
       ... on Blob {
@@ -38,7 +38,7 @@ import{k as e}from"./index-AGuvLHcF.js";var t=`
       }
     }
   }
-`,o=`
+`,c=`
   ${e}
   query Explore($after: String) {
     labels(orderBy: BLOB_COUNT, first: 60, after: $after) {
@@ -47,7 +47,7 @@ import{k as e}from"./index-AGuvLHcF.js";var t=`
     }
     failed: blobs(filter: { status: [FAILED] }, first: 1) { totalCount nodes { id } }
   }
-`,s=`
+`,l=`
   mutation Create($input: CreateUploadInput!) {
     createUpload(input: $input) {
       __typename
@@ -60,33 +60,33 @@ import{k as e}from"./index-AGuvLHcF.js";var t=`
       ... on Error { message }
     }
   }
-`,c=`
+`,u=`
   fragment Correction on CorrectBlobsResult {
     __typename
     ... on CorrectedBlobs { outcomes { __typename ... on Error { message } ... on WrongState { status } } }
     ... on Error { message }
   }
-`,l=`
-  ${c}
+`,d=`
+  ${u}
   mutation AddLabels($ids: [ID!]!, $labels: [LabelInput!]!) {
     addLabels(ids: $ids, labels: $labels) { ...Correction }
   }
-`,u=`
-  ${c}
+`,f=`
+  ${u}
   mutation RemoveLabels($ids: [ID!]!, $names: [String!]!) {
     removeLabels(ids: $ids, names: $names) { ...Correction }
   }
-`,d=`
-  ${c}
+`,p=`
+  ${u}
   mutation ConfirmLabels($ids: [ID!]!, $names: [String!]!) {
     confirmLabels(ids: $ids, names: $names) { ...Correction }
   }
-`,f=`
-  ${c}
+`,m=`
+  ${u}
   mutation ResetLabels($ids: [ID!]!, $names: [String!]!) {
     resetLabels(ids: $ids, names: $names) { ...Correction }
   }
-`,p=`
+`,h=`
   mutation Relabel($ids: [ID!]!) {
     relabelBlobs(ids: $ids) {
       __typename
@@ -94,14 +94,14 @@ import{k as e}from"./index-AGuvLHcF.js";var t=`
       ... on Error { message }
     }
   }
-`,m=`
+`,g=`
   mutation Redeliver($id: ID!) {
     redeliverWebhook(deliveryId: $id) {
       __typename
       ... on Error { message }
     }
   }
-`,h=`
+`,_=`
   mutation UpdateFacts($id: ID!, $input: UpdateBlobInput!) {
     updateBlob(blobId: $id, input: $input) {
       __typename
@@ -110,6 +110,14 @@ import{k as e}from"./index-AGuvLHcF.js";var t=`
       ... on Error { message }
     }
   }
-`,g=`
+`,v=`
   query Viewer { viewer { owner } }
-`;export{n as a,a as c,p as d,u as f,g as h,s as i,t as l,h as m,i as n,r as o,f as p,d as r,o as s,l as t,m as u};
+`,y=`
+  ${e}
+  query Similar($id: ID!) {
+    blob(id: $id) {
+      copies: similar(kind: DUPLICATE, first: 12) { nodes { ...Tile } }
+      similar(kind: SIMILAR, first: 12) { nodes { ...Tile } }
+    }
+  }
+`;export{i as a,s as c,h as d,f,n as g,v as h,l as i,r as l,_ as m,o as n,a as o,m as p,p as r,c as s,d as t,g as u};

@@ -1,0 +1,1 @@
+import{b as e,i as t,m as n}from"./index-B5Oyl2v5.js";function r({heading:r,found:i}){return i.length?t(`section`,{class:`alike`,children:[t(`h3`,{children:r}),t(`ul`,{"aria-label":r,children:i.map(r=>t(`li`,{children:t(`a`,{href:e(r.id),children:t(`img`,{src:r.thumbnailUrl??r.downloadUrl??void 0,alt:n(r),loading:`lazy`,width:96,height:96})})},r.id))})]}):null}export{r as t};

@@ -1,1 +1,0 @@
-import{h as e,i as t,x as n}from"./index-AGuvLHcF.js";function r({heading:r,found:i}){return i.length?t(`section`,{class:`alike`,children:[t(`h3`,{children:r}),t(`ul`,{"aria-label":r,children:i.map(r=>t(`li`,{children:t(`a`,{href:n(r.id),children:t(`img`,{src:r.thumbnailUrl??r.downloadUrl??void 0,alt:e(r),loading:`lazy`,width:96,height:96})})},r.id))})]}):null}export{r as t};

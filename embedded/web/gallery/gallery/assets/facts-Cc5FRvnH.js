@@ -1,0 +1,1 @@
+var e=new Intl.DateTimeFormat(void 0,{dateStyle:`medium`,timeStyle:`short`}),t={PENDING:`Not sent yet`,DELIVERED:`Delivered`,RETRYING:`Will be retried`,GAVE_UP:`Given up`},n=t=>e.format(new Date(t));export{n,t};
