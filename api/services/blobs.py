@@ -101,6 +101,8 @@ async def for_each(
                 return await act(blob_id)
             except (BlobNotFound, WrongState, TooManyCorrections) as error:
                 return error
+            except UnicodeEncodeError:  # a lone surrogate, which no id has
+                return BlobNotFound(blob_id)
             except LabellingError as error:
                 log.warning("one of many blobs failed", extra={"blob_id": blob_id}, exc_info=True)
                 return error
