@@ -296,5 +296,5 @@ test('files that failed are unsent until another try succeeds or they are dismis
   uploads.retry();
   await over();
   assert.equal(uploads.progress.value.done, 1);
-  assert.equal(uploads.unsent, false); // an empty file is no loss
+  assert.equal(uploads.unsent, false); // an empty file is lost without harm
 });
