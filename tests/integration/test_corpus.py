@@ -164,7 +164,9 @@ def test_memory_of_a_rejected_image_is_released(label: Label, hundred_megapixels
     """Otherwise the next image could be rejected for lack of memory."""
     large = next(made for made in bombs() if made.what == "PNG most pixels")
     for _ in range(3):
-        assert outcome(label(large.content, large.kind)) == FailureCode.TOO_MANY_PIXELS
+        # It lacks its pixels too, which the decoder notices first if it has memory enough.
+        refused = outcome(label(large.content, large.kind))
+        assert refused in {FailureCode.TOO_MANY_PIXELS, FailureCode.CORRUPT_IMAGE}
         assert outcome(label(hundred_megapixels, ImageType.PNG)) == "LABELLED"
 
 
