@@ -16,7 +16,7 @@ from mangum import Mangum
 from api.auth.api_keys import authenticate_by_key
 from api.auth.oidc import OidcTokens
 from api.auth.rate_limits import ClientAddress, RateLimits
-from api.graphql.http import GraphQLApp
+from api.graphql.http.app import GraphQLApp
 from api.graphql.settings import build_documents
 from api.rest.traced import traced
 from api.services.deletions import delete_due
@@ -47,7 +47,7 @@ from core.storage.s3 import S3Storage, client_config
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from api.graphql.documents import Documents
+    from api.graphql.execution.documents import Documents
     from api.websocket.gateway_handler import GatewayHandler
     from core.domain.blob import Blob
     from core.queues.base import Queue

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.auth.settings import TokenSettings
-from api.graphql.http import OPERATION_SECONDS
+from api.graphql.http.app import OPERATION_SECONDS
 from core.runtime.callback_settings import http_setting, ports_setting
 from core.runtime.encryption_settings import keys_setting
 from core.runtime.settings import required, setting

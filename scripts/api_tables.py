@@ -11,7 +11,7 @@ from graphql import GraphQLUnionType
 
 from api.auth.permissions import GUARDED, NEEDED
 from api.errors import DOCUMENT_ERRORS, STATUS, Code
-from api.graphql.query_cost import Limits
+from api.graphql.execution.query_cost import Limits
 from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT, MAX_REQUEST, MAX_RESPONSE, MAX_TOKENS
 from api.rest.problems import KINDS

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from strawberry.dataloader import DataLoader
 
-    from api.graphql.documents import Documents
+    from api.graphql.execution.documents import Documents
     from core.domain.blob import Blob
     from core.domain.delivery import Delivery
     from core.domain.own_vocabulary import OwnVocabulary

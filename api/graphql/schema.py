@@ -20,8 +20,8 @@ from strawberry.utils.str_converters import to_camel_case
 
 from api.auth.permissions import require
 from api.errors import RequestError, graphql_error, mask_error
-from api.graphql.compiled_executor import execute
-from api.graphql.event_executor import EventExecutor
+from api.graphql.execution.compiled_executor import execute
+from api.graphql.execution.event_executor import EventExecutor
 from api.graphql.media_types import with_image_type
 from api.graphql.mutations import Mutation
 from api.graphql.queries import Query
@@ -30,7 +30,7 @@ from api.graphql.subscriptions import Subscription
 from api.limits import MAX_TOKENS
 
 if TYPE_CHECKING:
-    from api.graphql.documents import Document, Documents
+    from api.graphql.execution.documents import Document, Documents
 
 _SUGGESTION: Final = r" Did you mean [^?]*\?"
 

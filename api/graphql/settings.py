@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from api.graphql.documents import Documents
-from api.graphql.persisted import read_manifest
-from api.graphql.query_cost import Limits
+from api.graphql.execution.documents import Documents
+from api.graphql.execution.persisted import read_manifest
+from api.graphql.execution.query_cost import Limits
 from api.graphql.schema import schema
 
 if TYPE_CHECKING:

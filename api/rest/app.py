@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from api.auth.origins import LOOPBACK, LOOPBACK_ORIGIN
-from api.graphql.http import GraphQLApp
+from api.graphql.http.app import GraphQLApp
 from api.rest import openapi
 from api.rest.blobs import blob_routes
 from api.rest.docs import docs_routes

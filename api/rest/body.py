@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from api.errors import Code, RequestError
-from api.graphql.http_request import BoundedRequest
+from api.graphql.http.request import BoundedRequest
 from api.rest.blob_schemas import NewBlob
 from api.services.uploads import InvalidUpload
 from core.domain.errors import InvalidValue

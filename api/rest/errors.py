@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from api.errors import MASKED, STORE_UNAVAILABLE, Code, RequestError
-from api.graphql.http_request import request_id_of
+from api.graphql.http.request import request_id_of
 from api.rest.problems import PROBLEM_JSON, PUBLIC_PATH, problem
 from api.services.uploads import InvalidUpload
 from core.domain.clock import to_text

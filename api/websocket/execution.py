@@ -12,7 +12,7 @@ from strawberry.http import process_result
 from strawberry.types.execution import PreExecutionError
 
 from api.errors import RequestError, timeout_error
-from api.graphql.response_size import is_too_large, too_large
+from api.graphql.execution.response_size import is_too_large, too_large
 from api.graphql.schema import schema
 from api.websocket import protocol
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterable
     from datetime import datetime
 
-    from api.graphql.documents import Documents
+    from api.graphql.execution.documents import Documents
     from api.services.dependencies import Services
     from core.domain.blob_event import BlobEvent
     from core.events.subscription_event import Changed

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Mapping
 
     from api.auth.caller import Caller
-    from api.graphql.documents import Documents
+    from api.graphql.execution.documents import Documents
     from api.services.dependencies import Services
     from core.repositories.ports.connections import ConnectionRepository
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from api.graphql.documents import Documents
+    from api.graphql.execution.documents import Documents
     from api.services.dependencies import Services
     from core.domain.thumbnail import ThumbnailSize
     from core.runtime.metrics import Metrics

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 
-from api.graphql.http_request import JSON
-from api.graphql.http_response import GRAPHQL_JSON
+from api.graphql.http.request import JSON
+from api.graphql.http.response import GRAPHQL_JSON
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -24,7 +24,7 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, MULTIPART_SUBSCRIPTIO
 
 from api.auth.rate_limits import client_address
 from api.errors import Code, RequestError, TooManyRequests, error_body
-from api.graphql.http import GraphQLApp
+from api.graphql.http.app import GraphQLApp
 from core.domain.errors import Unavailable
 from embedded.limits.concurrency import current_slot
 

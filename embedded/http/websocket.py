@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from api.auth.caller import Caller
-    from api.graphql.documents import Documents
+    from api.graphql.execution.documents import Documents
     from api.services.dependencies import Services
     from embedded.limits.concurrency import Concurrency, ConcurrencyLimit
 

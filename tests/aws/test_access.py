@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from api.graphql.persisted import hash_of
+from api.graphql.execution.persisted import hash_of
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from embedded.cli.main import main
 from tests.support.cloud import Cloud, made_key

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.graphql.persisted import hash_of
+from api.graphql.execution.persisted import hash_of
 from core.domain.api_key import hash_key, new_key
 from core.domain.blob import Blob, BlobStatus
 from core.domain.clock import utc_now

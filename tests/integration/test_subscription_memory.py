@@ -17,8 +17,8 @@ import pytest
 
 from api.auth.caller import Caller
 from api.graphql.context import Context
-from api.graphql.documents import Documents
-from api.graphql.event_executor import EventExecutor
+from api.graphql.execution.documents import Documents
+from api.graphql.execution.event_executor import EventExecutor
 from api.graphql.schema import schema
 from api.services.dependencies import Services
 from api.websocket import protocol

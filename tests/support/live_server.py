@@ -12,7 +12,7 @@ from starlette.routing import WebSocketRoute
 
 from api.auth.caller import Caller
 from api.auth.rate_limits import ClientAddress
-from api.graphql.documents import Documents
+from api.graphql.execution.documents import Documents
 from api.graphql.schema import schema
 from api.rest.app import create_app
 from embedded.http.concurrency import LimitConcurrency

@@ -12,8 +12,8 @@ import pytest
 
 from api import lambda_handler
 from api.bootstrap import App, as_lambda_handler
-from api.graphql.documents import Documents
-from api.graphql.http import GraphQLApp
+from api.graphql.execution.documents import Documents
+from api.graphql.http.app import GraphQLApp
 from api.graphql.schema import schema
 from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.http_api import HttpApi

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from api.graphql.http import OPERATION_SECONDS
+from api.graphql.http.app import OPERATION_SECONDS
 from tests.support.iam import Template, references, resolve
 from tests.support.template_rules.resources import (
     FUNCTIONS,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from api.graphql.documents import Documents
-from api.graphql.http import GraphQLApp
+from api.graphql.execution.documents import Documents
+from api.graphql.http.app import GraphQLApp
 from api.graphql.schema import schema
 from api.rest.app import create_app
 from tests.support.app_client import AppClient

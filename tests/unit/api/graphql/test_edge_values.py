@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from api.auth.caller import Caller
 from api.graphql.context import Context
-from api.graphql.documents import Documents
+from api.graphql.execution.documents import Documents
 from api.graphql.schema import schema
 from api.limits import MAX_REQUEST
 from api.websocket import protocol

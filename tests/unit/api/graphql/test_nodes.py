@@ -12,7 +12,7 @@ import pytest
 from api.auth.caller import Caller
 from api.graphql import nodes
 from api.graphql.context import Context
-from api.graphql.documents import Documents
+from api.graphql.execution.documents import Documents
 from api.graphql.nodes import find_nodes, register_nodes
 from api.graphql.schema import schema
 from tests.support.embedded_stores import EmbeddedStores

@@ -12,8 +12,8 @@ import pytest
 
 from api.auth.caller import Caller
 from api.graphql.context import Context
-from api.graphql.documents import Documents
 from api.graphql.event_types import MAX_BLOB_IDS
+from api.graphql.execution.documents import Documents
 from api.graphql.schema import schema
 from api.threads import run_in_thread
 from core.domain.blob import expire, label_again, receive_upload

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api.auth.caller import Caller
-from api.graphql.http import GraphQLApp
+from api.graphql.http.app import GraphQLApp
 from api.rest.app import create_app
 from tests.support.app_client import AppClient
 from tests.support.embedded_stores import EmbeddedStores

@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from api.graphql.http import GraphQLApp
+from api.graphql.http.app import GraphQLApp
 from api.rest.app import create_app
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
 from tests.support.app_client import AppClient

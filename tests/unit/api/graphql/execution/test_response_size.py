@@ -13,10 +13,10 @@ from graphql import parse
 
 from api.bootstrap import App, as_lambda_handler
 from api.graphql.context import Context
-from api.graphql.documents import Documents
-from api.graphql.http import GraphQLApp
-from api.graphql.query_cost import LONG_TEXTS, Limits
-from api.graphql.response_size import is_too_large, too_large
+from api.graphql.execution.documents import Documents
+from api.graphql.execution.query_cost import LONG_TEXTS, Limits
+from api.graphql.execution.response_size import is_too_large, too_large
+from api.graphql.http.app import GraphQLApp
 from api.graphql.schema import schema
 from api.limits import MAX_RESPONSE
 from api.services.dependencies import Services

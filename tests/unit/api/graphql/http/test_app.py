@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.graphql.http_request import JSON
-from api.graphql.http_response import GRAPHQL_JSON, media_type
+from api.graphql.http.request import JSON
+from api.graphql.http.response import GRAPHQL_JSON, media_type
 from tests.support.graphql_client import GraphQL
 
 

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from strawberry.http import process_result
 
 from api.errors import DOCUMENT_ERRORS, STATUS, RequestError, request_failure
-from api.graphql.http_request import JSON
-from api.graphql.response_size import is_too_large, too_large
+from api.graphql.execution.response_size import is_too_large, too_large
+from api.graphql.http.request import JSON
 from core.runtime.json import write_json
 
 if TYPE_CHECKING:

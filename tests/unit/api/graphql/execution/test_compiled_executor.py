@@ -34,10 +34,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from api.auth.caller import Caller
-from api.graphql import compiled_executor, compiled_selections
-from api.graphql.compiled_selections import CompiledSelections
 from api.graphql.context import Context
-from api.graphql.documents import Documents
+from api.graphql.execution import compiled_executor, compiled_selections
+from api.graphql.execution.compiled_selections import CompiledSelections
+from api.graphql.execution.documents import Documents
 from api.graphql.schema import schema
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from core.domain.facts import Facts, metadata_of

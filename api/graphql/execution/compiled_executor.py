@@ -15,14 +15,14 @@ from graphql import GraphQLError
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from api.graphql.selection_compiler import SelectionCompiler
+from api.graphql.execution.selection_compiler import SelectionCompiler
 
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLObjectType, GraphQLSchema
     from graphql.execution.collect_fields import FieldDetailsList
 
-    from api.graphql.compiled_selections import CompiledSelections
-    from api.graphql.selection_compiler import Compiled
+    from api.graphql.execution.compiled_selections import CompiledSelections
+    from api.graphql.execution.selection_compiler import Compiled
 
 
 async def execute(

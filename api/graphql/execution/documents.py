@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode, OperationType, parse
 
 from api.errors import Code, RequestError
-from api.graphql.compiled_selections import CompiledSelections
-from api.graphql.deprecations import Deprecations
-from api.graphql.permission_roots import permission_roots
-from api.graphql.persisted import allowed_text, document_not_allowed, hash_of, persisted_hash
-from api.graphql.query_cost import CostAnalysis, Limits, item_count
-from api.graphql.validation import MAX_SHOWN, DocumentValidator, limit_error
+from api.graphql.execution.compiled_selections import CompiledSelections
+from api.graphql.execution.deprecations import Deprecations
+from api.graphql.execution.permission_roots import permission_roots
+from api.graphql.execution.persisted import (
+    allowed_text,
+    document_not_allowed,
+    hash_of,
+    persisted_hash,
+)
+from api.graphql.execution.query_cost import CostAnalysis, Limits, item_count
+from api.graphql.execution.validation import MAX_SHOWN, DocumentValidator, limit_error
 from api.limits import MAX_DOCUMENT, MAX_TOKENS
 
 if TYPE_CHECKING:

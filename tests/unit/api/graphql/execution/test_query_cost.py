@@ -18,7 +18,7 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.graphql.query_cost import (
+from api.graphql.execution.query_cost import (
     INDEX_READS,
     USUAL_LIST,
     CostAnalysis,

@@ -22,7 +22,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from api.errors import Code
-from api.graphql.query_cost import CostAnalysis, Limits
+from api.graphql.execution.query_cost import CostAnalysis, Limits
 
 if TYPE_CHECKING:
     from graphql import ASTValidationRule, DocumentNode, GraphQLSchema, Node

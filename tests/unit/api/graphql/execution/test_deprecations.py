@@ -9,8 +9,8 @@ from unittest.mock import patch
 import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse
 
-from api.graphql import deprecations
-from api.graphql.deprecations import Deprecations, deprecated_elements, removed_in
+from api.graphql.execution import deprecations
+from api.graphql.execution.deprecations import Deprecations, deprecated_elements, removed_in
 from api.graphql.schema import schema
 from core.domain.scope import Scope
 from core.runtime.build import VERSION

@@ -19,15 +19,16 @@ from strawberry.types.graphql import OperationType
 
 from api.errors import Code, RequestError, timeout_error
 from api.graphql.context import Context
-from api.graphql.documents import Documents
-from api.graphql.http_request import (
+from api.graphql.execution.documents import Documents
+from api.graphql.execution.response_size import is_too_large, too_large
+from api.graphql.http.request import (
     JSON,
     BoundedRequest,
     read_request,
     request_id_of,
     wants_page,
 )
-from api.graphql.http_response import (
+from api.graphql.http.response import (
     GRAPHQL_JSON,
     accepts_stream,
     error_response,
@@ -35,7 +36,6 @@ from api.graphql.http_response import (
     media_type,
     response_body,
 )
-from api.graphql.response_size import is_too_large, too_large
 from api.graphql.schema import schema
 from core.runtime.logging import log_context
 

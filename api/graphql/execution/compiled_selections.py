@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from graphql import OperationDefinitionNode
     from graphql.execution.collect_fields import FragmentDetails
 
-    from api.graphql.selection_compiler import Compiled
+    from api.graphql.execution.selection_compiler import Compiled
 
 # By a field's parent type and nodes; None where a selection can't be compiled.
 Selections = dict[Any, "Compiled | None"]

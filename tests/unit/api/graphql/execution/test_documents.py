@@ -12,11 +12,11 @@ from graphql import parse
 
 from api.auth.caller import Caller
 from api.errors import Code, RequestError
-from api.graphql import validation
 from api.graphql.context import Context
-from api.graphql.documents import Document, Documents
-from api.graphql.persisted import hash_of, read_manifest
-from api.graphql.query_cost import Limits
+from api.graphql.execution import validation
+from api.graphql.execution.documents import Document, Documents
+from api.graphql.execution.persisted import hash_of, read_manifest
+from api.graphql.execution.query_cost import Limits
 from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT
 from core.runtime.settings import BadSetting

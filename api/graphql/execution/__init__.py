@@ -1,0 +1,1 @@
+"""From a document to a response: read, measured, validated and executed."""
