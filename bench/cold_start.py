@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be another file
 
-from tests.support.artifacts import FUNCTIONS, Artifacts, imitated_cloud
+from tests.support.aws.artifacts import FUNCTIONS, Artifacts, imitated_cloud
 
 BARE = """
 import strawberry

@@ -47,10 +47,10 @@ from core.repositories.dynamodb.table import Table
 from core.repositories.ports.connections import Connection, Subscription
 from embedded.cli.main import main as labelling
 from tests.aws.conftest import compile_template
-from tests.support.cloud import Cloud, deployed
-from tests.support.photos import photo
-from tests.support.receiver import Receiver
-from tests.support.request_units import Units
+from tests.support.aws.cloud import Cloud, deployed
+from tests.support.aws.request_units import Units
+from tests.support.images.photos import photo
+from tests.support.webhooks.receiver import Receiver
 
 MILLION = 1_000_000
 # Dollars. Rekognition's first million of a month; later ones cost less.

@@ -50,10 +50,10 @@ import httpx
 from bench.load.clients import Clients, broken, upload
 from bench.load.clock_checks import ClockChecks
 from bench.load.faults import CannotStrike, Fault, opened
-from tests.support.photos import as_jpeg, photo
-from tests.support.process import ServiceProcess
-from tests.support.receiver import Receiver
+from tests.support.images.photos import as_jpeg, photo
+from tests.support.services.process import ServiceProcess
 from tests.support.waiting import wait_until
+from tests.support.webhooks.receiver import Receiver
 
 FAULTS = ("kill", "detector-killed", "detector-hung", "read-only", "full-disk", "clock")
 CLIENTS = 3

@@ -34,9 +34,9 @@ from core.domain.thumbnail import ThumbnailSize
 from embedded.detection.model import model_at
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
-from tests.support.damage import bombs, damaged, with_checksums
-from tests.support.photos import photo
-from tests.support.pictures import Made, encode, every_picture
+from tests.support.images.damage import bombs, damaged, with_checksums
+from tests.support.images.photos import photo
+from tests.support.images.pictures import Made, encode, every_picture
 
 CRASHED = re.compile("decoder crashes|takes too long")
 MENDED = 0.75  # share of PNGs with new checksums: the old ones reveal nearly all damage

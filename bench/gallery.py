@@ -31,8 +31,8 @@ from core.domain.owner import LOCAL_OWNER
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.blobs import a_blob, labelled
-from tests.support.photos import photo
-from tests.support.process import ServiceProcess
+from tests.support.images.photos import photo
+from tests.support.services.process import ServiceProcess
 
 NAMES = ("chelsea.png", "coffee.png", "astronaut.png", "motorcycle_left.png", "color.png")
 LABELS = ("Cat", "Coffee", "Person", "Motorcycle", "Animal", "Vehicle", "Drink", "Clothing")

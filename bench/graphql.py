@@ -46,7 +46,7 @@ from core.domain.label import Label
 from core.repositories.ports.owners import ApiKey
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from tests.support.process import ServiceProcess
+from tests.support.services.process import ServiceProcess
 
 SERVERS = Path(__file__).with_suffix("")
 BLOBS = 2000

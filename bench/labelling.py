@@ -55,9 +55,9 @@ from labeller.detectors.base import Options, Picture
 from labeller.detectors.onnx import open_detector
 from labeller.detectors.people import PIXELS, open_people_finder
 from labeller.imaging.image import CROP, Frame, load
-from tests.support.photos import photo
-from tests.support.pictures import encode
-from tests.support.process import CREATE, ServiceProcess
+from tests.support.images.photos import photo
+from tests.support.images.pictures import encode
+from tests.support.services.process import CREATE, ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,15 +22,15 @@ sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be ano
 from core.domain.delivery import MAX_PER_ENDPOINT
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table
-from tests.support.dynamodb import (
+from tests.support.aws.dynamodb import (
     OneAtATime,
     WithTransactions,
     dynamodb_client,
     running_dynalite,
     table_definition,
 )
-from tests.support.moto import moto_aws
-from tests.support.webhook_rush import rush
+from tests.support.aws.moto import moto_aws
+from tests.support.webhooks.rush import rush
 
 
 def main() -> None:

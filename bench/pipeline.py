@@ -33,9 +33,9 @@ from embedded.detection.model import model_at, people_model_at
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from labeller.detectors.people import open_people_finder
-from tests.support.photos import photo
-from tests.support.process import ServiceProcess
-from tests.support.receiver import Received, Receiver
+from tests.support.images.photos import photo
+from tests.support.services.process import ServiceProcess
+from tests.support.webhooks.receiver import Received, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -30,7 +30,7 @@ from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.label_counts import find_wrong_counts
 from embedded.migrations import MIGRATIONS
 from labeller.policy_run import PolicyRun
-from tests.support.stored_blobs import store_labelled
+from tests.support.services.stored_blobs import store_labelled
 
 GOAL: Final = 60.0  # seconds for 100,000 blobs
 POLICIES: Final = {

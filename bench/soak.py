@@ -41,9 +41,9 @@ sys.path[0] = str(ROOT)  # in place of this folder, where "graphql" would be ano
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.support.photos import as_jpeg, photo
-from tests.support.process import CREATE, ServiceProcess
-from tests.support.processes import children, descriptors, memory, threads
+from tests.support.images.photos import as_jpeg, photo
+from tests.support.services.process import CREATE, ServiceProcess
+from tests.support.services.processes import children, descriptors, memory, threads
 
 KEPT = 300  # blobs; beyond it the oldest is deleted for each upload
 SAMPLE_SECONDS = 5.0

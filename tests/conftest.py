@@ -21,11 +21,11 @@ from core.backends.sqlite import Database
 from embedded.version import running_version
 from labeller.detectors import efficientnet_lite, ssdlite
 from labeller.detectors.registry import MODEL_NAME, PEOPLE_MODEL_NAME
-from tests.support.databases import open_database
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.process import ServiceProcess
-from tests.support.receiver import Receiver
+from tests.support.services.databases import open_database
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.process import ServiceProcess
 from tests.support.shared import made_once
+from tests.support.webhooks.receiver import Receiver
 
 UNIT = Path(__file__).parent / "unit"
 

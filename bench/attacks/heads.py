@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from bench.attacks.target import Row, Target, received, status_of
-from tests.support.processes import cpu_seconds, memory
+from tests.support.services.processes import cpu_seconds, memory
 from tests.support.waiting import wait_until
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"

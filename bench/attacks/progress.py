@@ -14,8 +14,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from bench.attacks.target import SECONDS, Row, Target
-from tests.support.photos import photo
-from tests.support.processes import memory
+from tests.support.images.photos import photo
+from tests.support.services.processes import memory
 
 REQUESTS_PER_ADDRESS = 20
 SUBSCRIPTIONS_PER_ADDRESS = 50

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 
 from bench.attacks.target import SECONDS, Row, Target, running
-from tests.support.photos import photo
-from tests.support.small_disk import fill, small_disk
+from tests.support.images.photos import photo
+from tests.support.services.small_disk import fill, small_disk
 from tests.support.waiting import wait_until
 
 CREATE = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"

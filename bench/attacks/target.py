@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.models import link_models
-from tests.support.process import ServiceProcess
+from tests.support.images.models import link_models
+from tests.support.services.process import ServiceProcess
 from tests.support.waiting import wait_until
 
 SECONDS = 60  # that a socket waits; far more than any limit

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import httpx
 
 from bench.attacks.target import SECONDS, Row, Target
-from tests.support.photos import as_jpeg, large_photo, photo
-from tests.support.process import CREATE
+from tests.support.images.photos import as_jpeg, large_photo, photo
+from tests.support.services.process import CREATE
 
 GOAL_MS = 100
 QUIET = 100  # uploads that are measured before the thumbnails

@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from tests.support.photos import as_jpeg, photo
-from tests.support.process import CREATE, ServiceProcess
-from tests.support.receiver import Receiver
+from tests.support.images.photos import as_jpeg, photo
+from tests.support.services.process import CREATE, ServiceProcess
 from tests.support.waiting import wait_until
+from tests.support.webhooks.receiver import Receiver
 
 ADD = """
 mutation ($ids: [ID!]!, $labels: [LabelInput!]!) {

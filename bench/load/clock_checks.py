@@ -13,8 +13,8 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from bench.load.clients import upload
 from bench.load.faults import Clock
-from tests.support.process import ServiceProcess
-from tests.support.receiver import Received, Receiver
+from tests.support.services.process import ServiceProcess
+from tests.support.webhooks.receiver import Received, Receiver
 
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = 300  # seconds by which receivers accept a timestamp ("Standard Webhooks")

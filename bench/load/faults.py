@@ -16,8 +16,8 @@ from typing import Protocol
 
 import httpx
 
-from tests.support.process import ServiceProcess
-from tests.support.small_disk import fill, mounted_read_only, small_disk
+from tests.support.services.process import ServiceProcess
+from tests.support.services.small_disk import fill, mounted_read_only, small_disk
 from tests.support.waiting import wait_until
 
 CLOCK_LIBRARY = "libfaketime.so.1"

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.artifacts import Artifacts
-from tests.support.cloud import Cloud, Rekognition, deployed, made_key
-from tests.support.deployed_stack import OSLS, DeployedStack
-from tests.support.emulators import Emulator, running_ministack
-from tests.support.iam import Template
+from tests.support.aws.artifacts import Artifacts
+from tests.support.aws.cloud import Cloud, Rekognition, deployed, made_key
+from tests.support.aws.deployed_stack import OSLS, DeployedStack
+from tests.support.aws.emulators import Emulator, running_ministack
+from tests.support.aws.iam import Template
+from tests.support.aws.rekognition_server import RekognitionServer
 from tests.support.node import require_node
-from tests.support.rekognition_server import RekognitionServer
 from tests.support.shared import made_once
 
 ROOT = Path(__file__).parents[2]

@@ -11,11 +11,9 @@ from standardwebhooks import Webhook
 from api.graphql.execution.persisted import hash_of
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from embedded.cli.main import main
-from tests.support.cloud import Cloud, made_key
-from tests.support.ed25519 import verify_v1a
-from tests.support.http_api import http_api_event
-from tests.support.receiver import Receiver
-from tests.support.stack_operations import (
+from tests.support.aws.cloud import Cloud, made_key
+from tests.support.aws.http_api import http_api_event
+from tests.support.aws.stack_operations import (
     BY_LABEL,
     CAT,
     KEYS_PATH,
@@ -23,6 +21,8 @@ from tests.support.stack_operations import (
     ROTATE,
     blob_now,
 )
+from tests.support.webhooks.ed25519 import verify_v1a
+from tests.support.webhooks.receiver import Receiver
 
 
 def test_nobody_sees_anothers_blobs(

@@ -20,7 +20,7 @@ from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.owners import update_owner
 from notifier.signing import new_key
-from tests.support.artifacts import (
+from tests.support.aws.artifacts import (
     FUNCTIONS,
     Artifacts,
     ImitatedCloud,
@@ -28,11 +28,11 @@ from tests.support.artifacts import (
     imitated_cloud,
     sqs_event,
 )
-from tests.support.ed25519 import verify_v1a
-from tests.support.issuer import AUDIENCE, Issuer
-from tests.support.lambda_runtime import InvocationFailed, LambdaProcess, contents
-from tests.support.photos import as_jpeg, photo
-from tests.support.receiver import Receiver
+from tests.support.aws.lambda_runtime import InvocationFailed, LambdaProcess, contents
+from tests.support.images.photos import as_jpeg, photo
+from tests.support.services.issuer import AUDIENCE, Issuer
+from tests.support.webhooks.ed25519 import verify_v1a
+from tests.support.webhooks.receiver import Receiver
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,11 @@ from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table
 from core.storage.s3 import S3Storage
-from tests.support.aws_calls import (
+from tests.support.aws.calls import (
     calling_as,
 )
-from tests.support.cloud import Cloud, Rekognition, made_key
-from tests.support.receiver import Received, Receiver
-from tests.support.stack_operations import (
+from tests.support.aws.cloud import Cloud, Rekognition, made_key
+from tests.support.aws.stack_operations import (
     CAT,
     LISTS,
     blob_now,
@@ -28,6 +27,7 @@ from tests.support.stack_operations import (
     half_an_hour_passes,
     restore,
 )
+from tests.support.webhooks.receiver import Received, Receiver
 
 
 def left_of(cloud: Cloud, blob_id: str) -> list[str]:

@@ -13,10 +13,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from core.domain.delivery import MAX_PER_ENDPOINT
-from tests.support.deployed_stack import STACK, DeployedStack
-from tests.support.photos import photo
-from tests.support.receiver import Received, Receiver
+from tests.support.aws.deployed_stack import STACK, DeployedStack
+from tests.support.images.photos import photo
 from tests.support.waiting import wait_until
+from tests.support.webhooks.receiver import Received, Receiver
 
 pytestmark = pytest.mark.emulators
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.support.cloud import Cloud
-from tests.support.receiver import Receiver
-from tests.support.stack_operations import (
+from tests.support.aws.cloud import Cloud
+from tests.support.aws.stack_operations import (
     CALLBACK_BY_ID,
     CAT,
     DISABLED,
@@ -17,6 +16,7 @@ from tests.support.stack_operations import (
     fill,
     let_one_end,
 )
+from tests.support.webhooks.receiver import Receiver
 
 
 def test_a_test_event_is_sent_before_any_upload(cloud: Cloud, key: str, receiver: Receiver) -> None:

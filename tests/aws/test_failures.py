@@ -10,14 +10,14 @@ import pytest
 
 from core.domain.errors import LabellingError
 from core.runtime.settings import BadSetting
-from tests.support.cloud import Cloud, Rekognition
-from tests.support.receiver import Receiver
-from tests.support.stack_operations import (
+from tests.support.aws.cloud import Cloud, Rekognition
+from tests.support.aws.stack_operations import (
     CAT,
     LISTS,
     blob_now,
     expire_all,
 )
+from tests.support.webhooks.receiver import Receiver
 
 
 def test_what_is_no_picture_fails_and_its_webhook_says_why(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.iam import Statement, allows, references, resolve, role_statements
+from tests.support.aws.iam import Statement, allows, references, resolve, role_statements
 
 TABLE = "arn:aws:dynamodb:eu-central-1:123456789012:table/records"
 

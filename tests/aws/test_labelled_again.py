@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from embedded.cli.main import main
-from tests.support.cloud import Cloud, Rekognition, made_key
-from tests.support.receiver import Receiver
-from tests.support.stack_operations import (
+from tests.support.aws.cloud import Cloud, Rekognition, made_key
+from tests.support.aws.stack_operations import (
     BY_LABELS,
     CAT,
     CORRECT,
@@ -24,6 +23,7 @@ from tests.support.stack_operations import (
     blob_now,
     relabel,
 )
+from tests.support.webhooks.receiver import Receiver
 
 
 def test_a_picture_is_labelled_again(

@@ -18,11 +18,11 @@ from core.events.topics import blob_topic, owner_topic
 from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.connections import MAX_TOPICS
-from tests.support.cloud import Cloud, made_key
+from tests.support.aws.cloud import Cloud, made_key
+from tests.support.aws.websocket_api import WebSocketApi
+from tests.support.images.photos import photo
 from tests.support.listening import Listening, require_graphql_ws
-from tests.support.photos import photo
 from tests.support.waiting import PATIENCE, wait_until
-from tests.support.websocket_api import WebSocketApi
 
 EVENTS = """
 subscription ($filter: EventFilter) {

@@ -41,14 +41,14 @@ from embedded.move.mover import Mover
 from embedded.move.stack import Stack
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
+from tests.support.aws.cloud import Cloud
+from tests.support.aws.dynamodb import table_definition
+from tests.support.aws.emulators import REGION, ROOT, Emulator
+from tests.support.aws.stack_operations import LISTS, deletion_is_due, restore
 from tests.support.blobs import a_blob, labelled, uploaded
-from tests.support.cloud import Cloud
-from tests.support.dynamodb import table_definition
-from tests.support.emulators import REGION, ROOT, Emulator
-from tests.support.photos import photo
-from tests.support.receiver import Receiver
-from tests.support.stack_operations import LISTS, deletion_is_due, restore
+from tests.support.images.photos import photo
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.webhooks.receiver import Receiver
 
 CAT = photo("chelsea.png")
 IMAGES = 400

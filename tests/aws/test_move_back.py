@@ -42,14 +42,14 @@ from tests.aws.test_move import (
     settle,
     target_of,
 )
+from tests.support.aws.cloud import Cloud
+from tests.support.aws.dynamodb import table_definition
+from tests.support.aws.emulators import REGION, ROOT, Emulator
 from tests.support.blobs import a_blob, corrected, labelled
-from tests.support.cloud import Cloud
-from tests.support.detectors import ScriptedDetector, thumbnail_here
-from tests.support.dynamodb import table_definition
-from tests.support.emulators import REGION, ROOT, Emulator
-from tests.support.process import ServiceProcess
-from tests.support.receiver import Receiver
+from tests.support.images.detectors import ScriptedDetector, thumbnail_here
+from tests.support.services.process import ServiceProcess
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.webhooks.receiver import Receiver
 
 IMAGES = 200
 # What a service makes again, or what is of its own work: see test_move.py.

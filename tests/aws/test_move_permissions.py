@@ -19,10 +19,10 @@ from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
 from tests.aws.test_move import add_labelled, move, settle
 from tests.aws.test_move_back import fill, move_back
-from tests.support.aws_calls import Call, Permission, permissions_of
-from tests.support.cloud import Cloud
-from tests.support.emulators import ROOT
-from tests.support.iam import Statement, allows
+from tests.support.aws.calls import Call, Permission, permissions_of
+from tests.support.aws.cloud import Cloud
+from tests.support.aws.emulators import ROOT
+from tests.support.aws.iam import Statement, allows
 
 REFERENCES = {
     "AWS::Partition": "aws",

@@ -16,9 +16,9 @@ import pytest
 
 import notifier.lambda_handler
 from tests.aws.conftest import FUNCTIONS, ROOT
-from tests.support.artifacts import packager
-from tests.support.certificates import Authority
+from tests.support.aws.artifacts import packager
 from tests.support.shared import made_once
+from tests.support.webhooks.certificates import Authority
 
 SCRIPT: Final = ROOT / "scripts" / "package_lambdas.py"
 EMBEDDED_ONLY: Final = re.compile(

@@ -24,12 +24,12 @@ from notifier.delivery import Deliverer
 from notifier.handler import Notifier
 from notifier.http.client import Response, SendError
 from notifier.retries import MAX_ATTEMPTS
+from tests.support.aws.dynamodb import OneAtATime, dynamodb_client, table_definition
+from tests.support.aws.iam import Template
+from tests.support.aws.moto import moto_aws
+from tests.support.aws.recursion import MAX_GENERATIONS, InvokingQueue, max_generations
+from tests.support.aws.stream_records import stream_record
 from tests.support.blobs import a_blob, failed, uploaded
-from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
-from tests.support.iam import Template
-from tests.support.moto import moto_aws
-from tests.support.recursion import MAX_GENERATIONS, InvokingQueue, max_generations
-from tests.support.stream_records import stream_record
 
 URL = "https://example.test/hook"
 

@@ -15,15 +15,14 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from tests.support.aws_calls import (
+from tests.support.aws.calls import (
     Permission,
     permissions_of,
     permissions_of_platform,
 )
-from tests.support.cloud import Cloud
-from tests.support.iam import Statement, allows, role_statements
-from tests.support.receiver import Receiver
-from tests.support.stack_operations import (
+from tests.support.aws.cloud import Cloud
+from tests.support.aws.iam import Statement, allows, role_statements
+from tests.support.aws.stack_operations import (
     BY_LABEL,
     BY_LABELS,
     CAT,
@@ -49,6 +48,7 @@ from tests.support.stack_operations import (
     restore,
 )
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.webhooks.receiver import Receiver
 
 
 def test_each_role_allows_what_its_function_does_and_nothing_else(

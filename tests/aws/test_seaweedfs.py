@@ -10,15 +10,15 @@ import httpx
 import pytest
 
 from core.storage.s3 import client_config
-from tests.support.emulators import REGION, running_seaweedfs
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
+from tests.support.aws.emulators import REGION, running_seaweedfs
+from tests.support.images.photos import photo
+from tests.support.services.process import ROOT, ServiceProcess
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.emulators
 
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-CAT = ("--detector", "tests.support.detectors:create")
+CAT = ("--detector", "tests.support.images.detectors:create")
 URLS = "query ($id: ID!) { blob(id: $id) { downloadUrl thumbnailUrl } }"
 DELETE = "mutation ($id: ID!) { deleteBlob(blobId: $id) { __typename } }"
 

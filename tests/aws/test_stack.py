@@ -15,17 +15,17 @@ from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.table import Table
 from embedded.cli.main import main
 from labeller.detectors.base import Options, Picture
-from tests.support.cloud import CREATE, Cloud, Rekognition, made_key
-from tests.support.dynamodb import table_definition
-from tests.support.iam import Template
-from tests.support.receiver import Receiver
-from tests.support.stack_operations import (
+from tests.support.aws.cloud import CREATE, Cloud, Rekognition, made_key
+from tests.support.aws.dynamodb import table_definition
+from tests.support.aws.iam import Template
+from tests.support.aws.stack_operations import (
     BY_LABEL,
     BY_LABELS,
     CAT,
     LISTS,
     blob_now,
 )
+from tests.support.webhooks.receiver import Receiver
 
 
 def test_the_whole_way(

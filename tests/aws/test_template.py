@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.iam import Template
-from tests.support.template_rules.every_rule import RULES
-from tests.support.template_rules.faults import FAULTS, Fault
-from tests.support.template_rules.resources import Rule
+from tests.support.aws.iam import Template
+from tests.support.aws.template_rules.every_rule import RULES
+from tests.support.aws.template_rules.faults import FAULTS, Fault
+from tests.support.aws.template_rules.resources import Rule
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule.__name__))

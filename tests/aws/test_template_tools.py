@@ -15,11 +15,11 @@ import boto3
 import pytest
 
 from tests.aws.conftest import ROOT, compile_template
-from tests.support.iam import Template, references, resolve
-from tests.support.stack import deploy, function_environ, imitated_aws
-from tests.support.template_rules import resources, storage
-from tests.support.template_rules.every_rule import RULES
-from tests.support.template_rules.faults import (
+from tests.support.aws.iam import Template, references, resolve
+from tests.support.aws.stack import deploy, function_environ, imitated_aws
+from tests.support.aws.template_rules import resources, storage
+from tests.support.aws.template_rules.every_rule import RULES
+from tests.support.aws.template_rules.faults import (
     API,
     HINTS,
     LABELLER,

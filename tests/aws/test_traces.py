@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from core.runtime import aws_lambda
-from tests.support.cloud import CREATE, Cloud
-from tests.support.photos import photo
-from tests.support.receiver import Receiver
+from tests.support.aws.cloud import CREATE, Cloud
+from tests.support.images.photos import photo
 from tests.support.spans import CLIENT_SPAN, CLIENT_TRACE, TRACEPARENT, OtlpReceiver
+from tests.support.webhooks.receiver import Receiver
 
 
 @pytest.fixture

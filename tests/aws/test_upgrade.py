@@ -15,12 +15,12 @@ from typing import Any, Final
 import pytest
 from standardwebhooks import Webhook
 
-from tests.support.artifacts import FUNCTIONS, Artifacts, packager
-from tests.support.deployed_stack import DeployedStack
-from tests.support.emulators import ROOT
-from tests.support.photos import photo
-from tests.support.receiver import Received, Receiver
+from tests.support.aws.artifacts import FUNCTIONS, Artifacts, packager
+from tests.support.aws.deployed_stack import DeployedStack
+from tests.support.aws.emulators import ROOT
+from tests.support.images.photos import photo
 from tests.support.waiting import wait_until
+from tests.support.webhooks.receiver import Received, Receiver
 
 pytestmark = pytest.mark.emulators
 

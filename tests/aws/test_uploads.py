@@ -12,9 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from core.domain.clock import from_text, to_text, utc_now
-from tests.support.cloud import Cloud, made_key
-from tests.support.photos import photo
-from tests.support.stack_operations import (
+from tests.support.aws.cloud import Cloud, made_key
+from tests.support.aws.stack_operations import (
     CAT,
     CREATE,
     LISTS,
@@ -25,6 +24,7 @@ from tests.support.stack_operations import (
     relabel,
     set_api,
 )
+from tests.support.images.photos import photo
 
 
 def test_an_upload_over_the_limit_leaves_no_bytes(cloud: Cloud, key: str) -> None:

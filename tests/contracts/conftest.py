@@ -38,8 +38,7 @@ from core.storage.bucket import BucketStorage
 from core.storage.files import FileStorage
 from core.storage.s3 import S3Storage, client_config
 from core.storage.signed_url import UrlSigner
-from tests.support.aws import MockAws, mocked_aws
-from tests.support.dynamodb import (
+from tests.support.aws.dynamodb import (
     DYNALITE,
     OneAtATime,
     WithTransactions,
@@ -48,14 +47,15 @@ from tests.support.dynamodb import (
     running_dynalite,
     table_definition,
 )
-from tests.support.emulators import (
+from tests.support.aws.emulators import (
     REGION,
     Emulator,
     running_ministack,
     running_seaweedfs,
 )
-from tests.support.ministack_queues import MiniStackQueues, clock_settings
-from tests.support.moto import moto_aws
+from tests.support.aws.ministack_queues import MiniStackQueues, clock_settings
+from tests.support.aws.moto import moto_aws
+from tests.support.aws.s3_and_sqs import MockAws, mocked_aws
 from tests.support.node import require_node
 
 table_numbers = count(1)

@@ -12,7 +12,7 @@ from core.domain.errors import InvalidValue, ObjectNotFound, Unavailable
 from core.storage.s3 import client_config
 from embedded.backup.targets import BackupTarget, FolderTarget, S3Target, open_target
 from tests.contracts.conftest import MINISTACK, SEAWEEDFS, bucket_of
-from tests.support.aws import MockAws
+from tests.support.aws.s3_and_sqs import MockAws
 
 NAME = "originals/ab/abcd"
 

@@ -28,7 +28,7 @@ from core.repositories.ports.uploads import UploadLimits, UploadRepository
 from labeller.policy_run import PolicyRun
 from notifier.actions import CountLabels, RemoveBlob, actions_for
 from tests.support.blobs import NOON, a_blob, detection, failed, labelled, uploaded
-from tests.support.labelling_rig import Rig
+from tests.support.services.labelling_rig import Rig
 
 ADDED, CONFIRMED, REMOVED = DecisionKind
 NAMES = ("Cat", "Dog", "Cow")

@@ -22,7 +22,7 @@ from labeller.detectors.base import Picture
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload
 from tests.support.blobs import NOON, a_blob, moments, uploaded
-from tests.support.detectors import CAT, ScriptedDetector
+from tests.support.images.detectors import CAT, ScriptedDetector
 
 SECOND = timedelta(seconds=1)
 

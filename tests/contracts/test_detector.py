@@ -23,9 +23,9 @@ from labeller.detectors.base import Detector, Picture
 from labeller.detectors.classifier import open_classifier
 from labeller.detectors.onnx import open_detector
 from labeller.detectors.rekognition import RekognitionDetector
-from tests.support import pictures
-from tests.support.classifiers import colour_classifier
-from tests.support.photos import as_jpeg, photo
+from tests.support.images import pictures
+from tests.support.images.classifiers import colour_classifier
+from tests.support.images.photos import as_jpeg, photo
 
 MAX_PIXELS = 1_000_000
 STREET = Path(__file__).parents[1] / "events" / "rekognition_street.json"

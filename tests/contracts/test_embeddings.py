@@ -17,8 +17,8 @@ from core.storage.signed_url import UrlSigner
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
-from tests.support.detectors import CAT, ScriptedDetector
-from tests.support.embeddings import embedding
+from tests.support.images.detectors import CAT, ScriptedDetector
+from tests.support.images.embeddings import embedding
 
 
 def cat(blob: Blob) -> Blob:

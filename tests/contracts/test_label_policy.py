@@ -24,7 +24,7 @@ from core.repositories.ports.uploads import UploadLimits, UploadRepository
 from labeller.policy_run import PolicyRun
 from notifier.actions import CountLabels, actions_for
 from tests.support.blobs import NOON, a_blob, again, detection, labelled, moments, uploaded
-from tests.support.labelling_rig import Rig
+from tests.support.services.labelling_rig import Rig
 
 ADDED, CONFIRMED, REMOVED = DecisionKind
 HIDE_CAT = LabelRule(LabelAction.HIDE, "Cat")

@@ -25,7 +25,7 @@ from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
 from tests.conftest import SettableClock
 from tests.support.blobs import NOON, a_blob, failed, labelled, moments, uploaded
-from tests.support.detectors import ScriptedDetector
+from tests.support.images.detectors import ScriptedDetector
 
 DOG = Detection((Label("Dog", 80.0),), 640, 480, "eye/2")
 LATER = NOON + timedelta(hours=1)

@@ -18,8 +18,8 @@ from core.repositories.ports.uploads import UploadLimits, UploadRepository
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import uploads_in
 from tests.support.blobs import NOON, failed, labelled, uploaded
-from tests.support.detectors import ScriptedDetector
-from tests.support.labelling_rig import DOG, Rig
+from tests.support.images.detectors import ScriptedDetector
+from tests.support.services.labelling_rig import DOG, Rig
 
 
 @pytest.fixture

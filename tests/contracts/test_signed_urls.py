@@ -16,7 +16,7 @@ from core.domain.errors import ObjectNotFound
 from core.storage.base import URL_LIFETIME, UploadTarget, UploadTerms
 from core.storage.s3 import S3Storage
 from tests.contracts.conftest import MINISTACK, SEAWEEDFS, bucket_of
-from tests.support.emulators import Emulator
+from tests.support.aws.emulators import Emulator
 from tests.support.waiting import PATIENCE
 
 KEY = "originals/müller & söhne/01ARYZ"

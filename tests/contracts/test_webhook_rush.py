@@ -6,7 +6,7 @@ import pytest
 
 from core.domain.delivery import MAX_PER_ENDPOINT
 from core.repositories.ports.deliveries import DeliveryRepository
-from tests.support.webhook_rush import rush
+from tests.support.webhooks.rush import rush
 
 
 @pytest.mark.parametrize("store", ["moto", "dynalite"], indirect=True)

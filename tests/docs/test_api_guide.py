@@ -17,10 +17,10 @@ from graphql import parse, validate
 
 from api.graphql.schema import schema
 from scripts.api_tables import GUIDE, placed, tables
+from tests.support.images.photos import photo
 from tests.support.node import require_node
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
-from tests.support.receiver import Receiver
+from tests.support.services.process import ROOT, ServiceProcess
+from tests.support.webhooks.receiver import Receiver
 
 TEXT = GUIDE.read_text()
 HERE = "http://127.0.0.1:8000"

@@ -14,9 +14,9 @@ import pytest
 from graphql import is_scalar_type, is_specified_scalar_type
 
 from api.graphql.schema import schema
+from tests.support.images.photos import photo
 from tests.support.node import require_node
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess, put
+from tests.support.services.process import ROOT, ServiceProcess, put
 from tests.support.waiting import PATIENCE
 
 GUIDE: Final = (ROOT / "docs" / "clients.md").read_text()

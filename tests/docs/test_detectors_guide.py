@@ -26,9 +26,9 @@ from labeller.detectors.described import open_described
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.registry import GROUP
 from labeller.imaging.image import CROP
-from tests.support.classifiers import fixed, image_encoder, text_encoder, tokenizer
-from tests.support.photos import photo
-from tests.support.process import ROOT
+from tests.support.images.classifiers import fixed, image_encoder, text_encoder, tokenizer
+from tests.support.images.photos import photo
+from tests.support.services.process import ROOT
 
 GUIDE = (ROOT / "docs" / "detectors.md").read_text()
 CODE = re.findall(r"```(\w+)\n(.*?)```", GUIDE, re.DOTALL)

@@ -13,9 +13,9 @@ import pytest
 from graphql import build_schema, parse, validate
 
 from scripts.settings_docs import page
-from tests.support.photos import as_jpeg, photo
-from tests.support.process import ROOT, ServiceProcess, put
-from tests.support.receiver import Receiver
+from tests.support.images.photos import as_jpeg, photo
+from tests.support.services.process import ROOT, ServiceProcess, put
+from tests.support.webhooks.receiver import Receiver
 
 README = (ROOT / "README.md").read_text()
 EXAMPLES = ROOT / "examples"

@@ -31,11 +31,11 @@ from embedded.cli.main import EXIT_USAGE, main
 from notifier.delivery import USER_AGENT
 from notifier.http.client import MAX_RESPONSE_BYTES
 from notifier.retries import RETRY_DELAYS
+from tests.support.images.photos import photo
 from tests.support.node import require_node
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
-from tests.support.receiver import Received, Receiver
-from tests.support.webhook_schema import valid
+from tests.support.services.process import ROOT, ServiceProcess
+from tests.support.webhooks.receiver import Received, Receiver
+from tests.support.webhooks.schema import valid
 
 GUIDE = (ROOT / "docs" / "webhooks.md").read_text()
 NODE_MODULES = ROOT / "tests" / "web" / "node_modules"

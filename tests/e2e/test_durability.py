@@ -13,10 +13,10 @@ import pytest
 
 from core.domain.clock import from_text, utc_now
 from tests.conftest import NIGHTLY
-from tests.support.photos import large_photo, photo
-from tests.support.process import ServiceProcess, put
-from tests.support.receiver import Receiver
+from tests.support.images.photos import large_photo, photo
+from tests.support.services.process import ServiceProcess, put
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.webhooks.receiver import Receiver
 
 # Each has the kill come at another moment.
 ROUNDS = 10 if NIGHTLY else 3

@@ -19,11 +19,11 @@ from standardwebhooks import Webhook
 
 from core.domain.webhook_url import CallbackRules
 from embedded.welcome import welcome
-from tests.support.photos import as_jpeg, large_photo, photo
-from tests.support.process import ROOT, ServiceProcess, put
-from tests.support.receiver import Received, Receiver
+from tests.support.images.photos import as_jpeg, large_photo, photo
+from tests.support.services.process import ROOT, ServiceProcess, put
 from tests.support.waiting import wait_until
-from tests.support.webhook_schema import valid
+from tests.support.webhooks.receiver import Received, Receiver
+from tests.support.webhooks.schema import valid
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from core.domain.clock import utc_now
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from core.repositories.sqlite.label_counts import find_wrong_counts
 from embedded.migrations import MIGRATIONS
-from tests.support.process import ServiceProcess
-from tests.support.stored_blobs import store_labelled
+from tests.support.services.process import ServiceProcess
+from tests.support.services.stored_blobs import store_labelled
 from tests.support.waiting import wait_until
 
 BLOBS: Final = 600

@@ -22,11 +22,11 @@ from core.domain.delivery import (
 from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
-from tests.support.hostile import HostileServer
-from tests.support.photos import photo
-from tests.support.process import ServiceProcess
-from tests.support.receiver import Receiver
+from tests.support.images.photos import photo
+from tests.support.services.process import ServiceProcess
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.webhooks.hostile import HostileServer
+from tests.support.webhooks.receiver import Receiver
 
 BACKLOG = 10_000
 SEND_TEST = """

@@ -20,10 +20,10 @@ import httpx
 import pytest
 
 from tests.support.browser import drive, require_browser
+from tests.support.images.photos import photo
 from tests.support.node import require_node
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
-from tests.support.processes import children
+from tests.support.services.process import ROOT, ServiceProcess
+from tests.support.services.processes import children
 from tests.support.waiting import PATIENCE, wait_until
 
 EXAMPLES = ROOT / "examples"

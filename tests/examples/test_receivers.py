@@ -23,9 +23,9 @@ from core.events import webhook_payload
 from core.events.webhook_payload import blob_event
 from notifier.signing import signed_headers
 from tests.support.blobs import NOON, a_blob, failed, full_blob, uploaded
+from tests.support.images.photos import photo
 from tests.support.node import require_node
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
+from tests.support.services.process import ROOT, ServiceProcess
 
 EXAMPLES = ROOT / "examples"
 SECRET = new_secret()

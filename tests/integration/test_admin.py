@@ -27,10 +27,10 @@ from embedded.http.admin_openapi import OPERATIONS, QUEUES, admin_document
 from embedded.service import Service
 from embedded.settings import Settings
 from labeller.detectors.base import Detector
-from tests.support.app_client import AppClient
-from tests.support.detectors import CAT, ScriptedDetector, thumbnail_here
-from tests.support.receiver import Receiver
+from tests.support.images.detectors import CAT, ScriptedDetector, thumbnail_here
+from tests.support.services.app_client import AppClient
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.webhooks.receiver import Receiver
 
 BASE = "http://127.0.0.1:8000"
 OPERATOR = frozenset({Scope.OPERATOR})

@@ -15,10 +15,10 @@ from core.storage.files import path_of
 from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from tests.support.data_folder import add_labelled
-from tests.support.models import link_models
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
+from tests.support.images.models import link_models
+from tests.support.images.photos import photo
+from tests.support.services.data_folder import add_labelled
+from tests.support.services.process import ROOT, ServiceProcess
 from tests.support.waiting import PATIENCE, wait_until
 
 UPLOADS = 20

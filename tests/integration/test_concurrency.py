@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from embedded.settings import Settings
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import LiveServer
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.live_server import LiveServer
 from tests.support.waiting import PATIENCE, wait_until
 
 SUBSCRIBE = {"query": "subscription { blobEvents { id } }"}

@@ -17,10 +17,10 @@ from embedded.detection import seccomp
 from embedded.detection.pool import DetectorPool
 from embedded.detection.process import environment
 from labeller.detectors.base import Options, Picture
-from tests.support.attacker import ATTEMPTS
-from tests.support.models import people_model
-from tests.support.pictures import every_picture
-from tests.support.process import ROOT
+from tests.support.images.models import people_model
+from tests.support.images.pictures import every_picture
+from tests.support.services.attacker import ATTEMPTS
+from tests.support.services.process import ROOT
 
 DENIED = "Operation not permitted"
 HARMLESS = {"start_thread": "done"}
@@ -43,7 +43,7 @@ def require_filter(pool: DetectorPool) -> None:
 @pytest.fixture(scope="module")
 def attacked() -> Iterator[DetectorPool]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("embedded.detection.process.MODULE", "tests.support.attacker")
+        patch.setattr("embedded.detection.process.MODULE", "tests.support.services.attacker")
         patch.setenv("LABELLING_TEST_SECRET", "s3cret")
         pool = DetectorPool("onnx", options(), size=1)
     try:
@@ -125,7 +125,7 @@ def test_detector_of_another_package_is_not_confined(
 ) -> None:
     """It may need more. One warning is logged, however many processes there are."""
     with caplog.at_level(logging.WARNING), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("embedded.detection.process.MODULE", "tests.support.attacker")
+        patch.setattr("embedded.detection.process.MODULE", "tests.support.services.attacker")
         pool = DetectorPool("package:detector", options(), size=2)
         try:
             pool.wait_until_ready()

@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from embedded.http.connection_limits import ConnectionLimits
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import LiveServer
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.live_server import LiveServer
 from tests.support.waiting import wait_until
 
 Connect = Callable[..., socket.socket]

@@ -27,12 +27,12 @@ from labeller.detectors.base import Options, Picture
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload
 from tests.conftest import SettableClock
-from tests.support.damage import bombs, damaged, png_chunk
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.models import people_model
-from tests.support.photos import photo
-from tests.support.pictures import Made, every_picture
-from tests.support.process import ROOT, ServiceProcess
+from tests.support.images.damage import bombs, damaged, png_chunk
+from tests.support.images.models import people_model
+from tests.support.images.photos import photo
+from tests.support.images.pictures import Made, every_picture
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.process import ROOT, ServiceProcess
 
 SEEDS = int(os.environ.get("CORPUS_SEEDS", "500"))  # a larger number makes it a fuzzer
 # Failures that the image causes. LABELLER_UNAVAILABLE would be a fault of ours.

@@ -15,9 +15,9 @@ from embedded.checks.integrity import check_in_background
 from embedded.data.folder import DATABASE
 from embedded.service import Service
 from embedded.settings import Settings
-from tests.support.app_client import AppClient
-from tests.support.damaged_database import damage_table
-from tests.support.detectors import ScriptedDetector, thumbnail_here
+from tests.support.images.detectors import ScriptedDetector, thumbnail_here
+from tests.support.services.app_client import AppClient
+from tests.support.services.damaged_database import damage_table
 from tests.support.waiting import PATIENCE, wait_until
 
 BASE = "http://127.0.0.1:8000"

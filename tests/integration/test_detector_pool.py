@@ -22,8 +22,8 @@ from embedded.detection.child import NICENESS
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import DetectorUnusable, Options, Picture
 from labeller.detectors.onnx import open_detector
-from tests.support.photos import photo
-from tests.support.process import ROOT
+from tests.support.images.photos import photo
+from tests.support.services.process import ROOT
 from tests.support.waiting import wait_until
 
 

@@ -17,15 +17,15 @@ from core.domain.errors import Unavailable
 from core.domain.thumbnail import ThumbnailSize
 from embedded.detection.pool import DetectorPool
 from labeller.detectors.base import Options, Picture
-from tests.support.classifiers import (
+from tests.support.aws.rekognition_server import RekognitionServer
+from tests.support.images.classifiers import (
     colour_classifier,
     describe,
     heavy_colours,
     searchable_classifier,
 )
-from tests.support.photos import as_jpeg, photo
-from tests.support.process import ROOT, ServiceProcess
-from tests.support.rekognition_server import RekognitionServer
+from tests.support.images.photos import as_jpeg, photo
+from tests.support.services.process import ROOT, ServiceProcess
 from tests.support.waiting import PATIENCE
 
 NOWHERE = {

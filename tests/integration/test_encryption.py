@@ -19,9 +19,9 @@ from embedded.data.url_secrets import UrlSecrets
 from embedded.service import Service
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from tests.support.detectors import ScriptedDetector, thumbnail_here
-from tests.support.dynamodb import REGION, dynamodb_client, table_definition
-from tests.support.moto import moto_aws
+from tests.support.aws.dynamodb import REGION, dynamodb_client, table_definition
+from tests.support.aws.moto import moto_aws
+from tests.support.images.detectors import ScriptedDetector, thumbnail_here
 from tests.support.waiting import PATIENCE
 
 Run = Callable[..., tuple[int, str, str]]

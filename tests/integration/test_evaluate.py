@@ -11,9 +11,9 @@ import pytest
 from embedded.cli.main import main
 from embedded.evaluation.truth import read_truth
 from labeller.detectors.taxonomy import load_taxonomy
-from tests.support.models import link_models
-from tests.support.photos import photo
-from tests.support.process import ROOT
+from tests.support.images.models import link_models
+from tests.support.images.photos import photo
+from tests.support.services.process import ROOT
 
 COMMITTED = ROOT / "tests" / "data" / "evaluation"
 LICENCES = {"CC0-1.0", "CC-BY-SA-4.0", "CDLA-Permissive-1.0"}

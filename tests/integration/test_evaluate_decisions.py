@@ -13,8 +13,8 @@ from core.domain.label import Label
 from core.domain.label_policy import LabelAction, LabelPolicy, LabelRule
 from core.repositories.ports.policies import set_policy_of
 from embedded.cli.main import EXIT_USAGE, main
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import LiveServer
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.live_server import LiveServer
 
 
 @pytest.fixture

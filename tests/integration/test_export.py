@@ -19,9 +19,9 @@ from core.domain.facts import Facts, metadata_of
 from core.domain.label import BoundingBox, Instance, Label
 from embedded.cli.main import main
 from embedded.client.exporter import BLOB_COLUMNS, FACT_COLUMNS, LABEL_COLUMNS, safe_cell
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import LiveServer
-from tests.support.process import ROOT
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.live_server import LiveServer
+from tests.support.services.process import ROOT
 
 FACE = Label(
     "Face",

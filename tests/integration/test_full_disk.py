@@ -12,9 +12,9 @@ import pytest
 from embedded.cli.main import main
 from embedded.service import Service
 from embedded.settings import Settings
-from tests.support.app_client import AppClient
-from tests.support.detectors import ScriptedDetector, thumbnail_here
-from tests.support.small_disk import fill, small_disk
+from tests.support.images.detectors import ScriptedDetector, thumbnail_here
+from tests.support.services.app_client import AppClient
+from tests.support.services.small_disk import fill, small_disk
 from tests.support.waiting import PATIENCE, wait_until
 
 BASE = "http://127.0.0.1:8000"

@@ -19,9 +19,9 @@ from PIL import Image
 from embedded.cli.main import main
 from embedded.client.api import ApiClient
 from embedded.client.files import digest_of
-from tests.support.models import link_models
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
+from tests.support.images.models import link_models
+from tests.support.images.photos import photo
+from tests.support.services.process import ROOT, ServiceProcess
 from tests.support.waiting import PATIENCE
 
 

@@ -16,9 +16,9 @@ from embedded.data.lock import hold
 from embedded.http.object_routes import NOT_STORED
 from embedded.service import Service
 from embedded.settings import Settings
-from tests.support.app_client import AppClient
-from tests.support.detectors import ScriptedDetector, thumbnail_here
-from tests.support.small_disk import mounted_read_only
+from tests.support.images.detectors import ScriptedDetector, thumbnail_here
+from tests.support.services.app_client import AppClient
+from tests.support.services.small_disk import mounted_read_only
 
 BASE = "http://127.0.0.1:8000"
 

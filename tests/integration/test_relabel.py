@@ -20,9 +20,9 @@ from embedded.data.lock import hold
 from embedded.jobs.relabelling import Run, load, save
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from tests.support.models import link_models
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
+from tests.support.images.models import link_models
+from tests.support.images.photos import photo
+from tests.support.services.process import ROOT, ServiceProcess
 from tests.support.waiting import PATIENCE
 
 PICTURES = 40

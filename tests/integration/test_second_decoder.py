@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from core.domain.blob import ImageType
 from labeller.imaging.image import Fit, Frame, load
-from tests.support.image_corpus import Entry, every_entry
-from tests.support.imagemagick import decode, require_imagemagick
+from tests.support.images.corpus import Entry, every_entry
+from tests.support.images.imagemagick import decode, require_imagemagick
 
 Shown = list[tuple[Entry, NDArray[np.uint8]]]
 

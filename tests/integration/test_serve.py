@@ -26,8 +26,8 @@ from embedded.settings import Settings
 from embedded.welcome import welcome
 from labeller.detectors.base import DetectorUnusable
 from labeller.detectors.registry import MODEL_NAME
-from tests.support.detectors import ScriptedDetector, thumbnail_here
-from tests.support.models import link_models
+from tests.support.images.detectors import ScriptedDetector, thumbnail_here
+from tests.support.images.models import link_models
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("signals_restored")

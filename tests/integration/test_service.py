@@ -28,9 +28,9 @@ from embedded.data.lock import DataInUse
 from embedded.service import Service
 from embedded.settings import Settings
 from labeller.detectors.base import Picture
-from tests.support.app_client import AppClient
-from tests.support.detectors import ScriptedDetector, thumbnail_here
-from tests.support.opened_services import BASE, Open, services_over
+from tests.support.images.detectors import ScriptedDetector, thumbnail_here
+from tests.support.services.app_client import AppClient
+from tests.support.services.opened_services import BASE, Open, services_over
 from tests.support.waiting import PATIENCE, wait_until
 
 

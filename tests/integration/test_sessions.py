@@ -26,12 +26,12 @@ from embedded.cli.main import main
 from embedded.http.session import SessionCookie
 from embedded.service import Service
 from embedded.settings import Settings
-from tests.support.app_client import AppClient
-from tests.support.issuer import AUDIENCE, Issuer
-from tests.support.opened_services import BASE, Open, services_over
 from tests.support.problems import read_problem
-from tests.support.process import ServiceProcess
-from tests.support.proxies import free_port
+from tests.support.services.app_client import AppClient
+from tests.support.services.issuer import AUDIENCE, Issuer
+from tests.support.services.opened_services import BASE, Open, services_over
+from tests.support.services.process import ServiceProcess
+from tests.support.services.proxies import free_port
 from tests.support.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.slow

@@ -14,9 +14,9 @@ import pytest
 from core.domain.api_key import hash_key
 from core.domain.label import Label
 from embedded.http import sse
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import CountedChecks, LiveServer
-from tests.support.process import ServiceProcess
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.live_server import CountedChecks, LiveServer
+from tests.support.services.process import ServiceProcess
 from tests.support.waiting import PATIENCE, wait_until
 
 LABELLED = """

@@ -31,7 +31,7 @@ from embedded.http.websocket import GraphQLSocket
 from embedded.limits.concurrency import Concurrency
 from embedded.settings import Settings
 from tests.conftest import SettableClock
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 EVENTS = 8_000
 WARM_UP = 1000  # events after which caches are full

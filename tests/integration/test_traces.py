@@ -6,13 +6,13 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.photos import photo
-from tests.support.process import CREATE, ServiceProcess, put
-from tests.support.receiver import Receiver
+from tests.support.images.photos import photo
+from tests.support.services.process import CREATE, ServiceProcess, put
 from tests.support.spans import CLIENT_SPAN, CLIENT_TRACE, TRACEPARENT, OtlpReceiver
 from tests.support.waiting import PATIENCE
+from tests.support.webhooks.receiver import Receiver
 
-CAT = ("--detector", "tests.support.detectors:create")
+CAT = ("--detector", "tests.support.images.detectors:create")
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "50"}  # milliseconds
 
 

@@ -15,10 +15,10 @@ from core.domain.corrections import Correction, DecisionKind, decide
 from core.domain.edits import set_decisions
 from core.domain.label import BoundingBox, Instance, Label
 from embedded.cli.main import main
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import LiveServer
-from tests.support.photos import photo
-from tests.support.process import ServiceProcess
+from tests.support.images.photos import photo
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.live_server import LiveServer
+from tests.support.services.process import ServiceProcess
 
 ADDED, CONFIRMED, REMOVED = DecisionKind
 LEFT, TOP = BoundingBox(0, 0, 0.5, 1), BoundingBox(0, 0, 1, 0.25)

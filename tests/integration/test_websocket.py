@@ -20,8 +20,8 @@ from core.domain.label import Label
 from embedded.http import sse
 from embedded.http.pubsub import MAX_WAITING
 from tests.support.blobs import uploaded
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.live_server import CountedChecks, LiveServer
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.live_server import CountedChecks, LiveServer
 from tests.support.waiting import PATIENCE, wait_until
 
 FOLLOW = """

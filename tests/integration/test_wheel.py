@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from scripts.build_version import build_version
-from tests.support.photos import photo
-from tests.support.process import ROOT, ServiceProcess
+from tests.support.images.photos import photo
+from tests.support.services.process import ROOT, ServiceProcess
 from tests.support.spans import OtlpReceiver
 
 MAX_BYTES = 290_000_000  # of the environment, without bytecode; the container's base adds 125 MB

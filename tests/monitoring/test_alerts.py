@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from tests.support.prometheus import MONITORING, promtool
+from tests.support.services.prometheus import MONITORING, promtool
 
 TESTS: Final = sorted(Path(__file__).parent.glob("*.test.yml"))
 RULES: Final[dict[str, dict[str, Any]]] = {

@@ -17,12 +17,12 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from embedded.cli.main import main
-from tests.support.models import link_models
-from tests.support.photos import photo
-from tests.support.process import ServiceProcess
-from tests.support.prometheus import MONITORING, Prometheus, promtool, require
-from tests.support.receiver import Receiver
+from tests.support.images.models import link_models
+from tests.support.images.photos import photo
+from tests.support.services.process import ServiceProcess
+from tests.support.services.prometheus import MONITORING, Prometheus, promtool, require
 from tests.support.waiting import PATIENCE
+from tests.support.webhooks.receiver import Receiver
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="some series are of Linux only")
 

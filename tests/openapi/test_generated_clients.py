@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.images.photos import photo
 from tests.support.node import require_node
-from tests.support.photos import photo
-from tests.support.process import ServiceProcess
+from tests.support.services.process import ServiceProcess
 
 HERE = Path(__file__).parent
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.app_client import AppClient
+from tests.support.services.app_client import AppClient
 
 
 class GraphQL:

@@ -15,9 +15,9 @@ from api.bootstrap import App, as_lambda_handler
 from api.graphql.execution.documents import Documents
 from api.graphql.http.app import GraphQLApp
 from api.graphql.schema import schema
-from tests.support.embedded_stores import EmbeddedStores, MovableClock
-from tests.support.http_api import HttpApi
-from tests.support.process import ServiceProcess
+from tests.support.aws.http_api import HttpApi
+from tests.support.services.embedded_stores import EmbeddedStores, MovableClock
+from tests.support.services.process import ServiceProcess
 
 
 @pytest.fixture(scope="session")

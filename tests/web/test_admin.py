@@ -16,8 +16,8 @@ from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.browser import WEB, drive, require_browser
 from tests.support.node import require_node
-from tests.support.process import ServiceProcess
-from tests.support.proxies import free_port
+from tests.support.services.process import ServiceProcess
+from tests.support.services.proxies import free_port
 from tests.support.waiting import PATIENCE
 
 
@@ -44,7 +44,7 @@ def test_operator_can_see_and_repair(tmp_path: Path) -> None:
     require_node(WEB / "node_modules" / "axe-core")
     data = tmp_path / "data"
     prepare(data, "http://127.0.0.1:1/nobody-listens")
-    detector = "tests.support.detectors:create"
+    detector = "tests.support.images.detectors:create"
     service = ServiceProcess(data, "--detector", detector, "--backup-to", str(tmp_path / "backups"))
     service.start()
     try:
@@ -68,7 +68,7 @@ def test_only_an_operator_may_see_the_page(
     port = free_port()
     url = f"http://labels.test:{port}"  # the browser takes it for this machine
     flags = ("--port", str(port), "--public-url", url)
-    detector = "tests.support.detectors:create"
+    detector = "tests.support.images.detectors:create"
     service = ServiceProcess(tmp_path / "data", *flags, "--detector", detector).start()
     try:
         with drive("admin_sign_in.mjs", url, *keys) as browser:

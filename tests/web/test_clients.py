@@ -14,9 +14,9 @@ from gql.transport.exceptions import TransportQueryError
 from gql.transport.httpx import HTTPXTransport
 from graphql import GraphQLError
 
+from tests.support.images.photos import photo
 from tests.support.node import require_node
-from tests.support.photos import photo
-from tests.support.process import ServiceProcess
+from tests.support.services.process import ServiceProcess
 from tests.support.waiting import PATIENCE
 
 HERE = Path(__file__).parent

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.support.browser import WEB, drive, require_browser
+from tests.support.images.photos import as_jpeg, photo
 from tests.support.node import require_node
-from tests.support.photos import as_jpeg, photo
-from tests.support.process import ServiceProcess
-from tests.support.proxies import free_port
+from tests.support.services.process import ServiceProcess
+from tests.support.services.proxies import free_port
 from tests.support.waiting import PATIENCE
 
 MAX_BYTES: Final = 60_000

@@ -15,11 +15,11 @@ from core.domain.blob import ImageType
 from embedded.cli.main import main
 from scripts.gallery_site import write_site
 from tests.support.browser import WEB, drive, require_browser
+from tests.support.images.photos import as_jpeg, as_tiff, photo
+from tests.support.images.pictures import encode, turned
 from tests.support.node import require_node
-from tests.support.photos import as_jpeg, as_tiff, photo
-from tests.support.pictures import encode, turned
-from tests.support.process import ServiceProcess
-from tests.support.proxies import free_port
+from tests.support.services.process import ServiceProcess
+from tests.support.services.proxies import free_port
 from tests.support.waiting import PATIENCE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.browser import drive, require_browser
-from tests.support.photos import photo
+from tests.support.images.photos import photo
 
 
 def test_graphiql_works_with_nothing_but_the_service(service_url: str, tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import httpx
 import pytest
 
+from tests.support.images.photos import photo
 from tests.support.node import require_node
-from tests.support.photos import photo
-from tests.support.process import CREATE, ServiceProcess, put
+from tests.support.services.process import CREATE, ServiceProcess, put
 from tests.support.waiting import PATIENCE
 
 HERE: Final = Path(__file__).parent

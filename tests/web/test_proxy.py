@@ -15,10 +15,10 @@ from websockets.sync.client import connect
 
 from embedded.cli.main import main
 from tests.support.browser import drive, require_browser
-from tests.support.models import link_models
-from tests.support.photos import photo
-from tests.support.process import BLOB, CREATE, ServiceProcess
-from tests.support.proxies import Caddy, Nginx, Proxy, free_port
+from tests.support.images.models import link_models
+from tests.support.images.photos import photo
+from tests.support.services.process import BLOB, CREATE, ServiceProcess
+from tests.support.services.proxies import Caddy, Nginx, Proxy, free_port
 from tests.support.waiting import PATIENCE, wait_until
 
 ROOT_PATH = {"location /labels/": "location /"}

@@ -14,8 +14,8 @@ from core.domain.blob import ImageType
 from labeller.imaging import header
 from labeller.imaging.header import PREFIX_BYTES, type_of
 from tests.support.browser import drive, require_browser
+from tests.support.images.photos import photo
 from tests.support.node import require_node
-from tests.support.photos import photo
 
 SIGNATURE = Path(__file__).parents[2] / "web" / "gallery" / "src" / "text" / "signature.js"
 PROGRAM = f"""

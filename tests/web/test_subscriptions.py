@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.images.photos import photo
 from tests.support.listening import Listening, require_graphql_ws
-from tests.support.photos import photo
-from tests.support.process import ServiceProcess, put
+from tests.support.services.process import ServiceProcess, put
 
 EVENTS = """
 subscription ($filter: EventFilter) {

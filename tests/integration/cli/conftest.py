@@ -10,9 +10,9 @@ import pytest
 from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
-from tests.support.commands import Run
-from tests.support.dynamodb import REGION, dynamodb_client, table_definition
-from tests.support.moto import moto_aws
+from tests.support.aws.dynamodb import REGION, dynamodb_client, table_definition
+from tests.support.aws.moto import moto_aws
+from tests.support.services.commands import Run
 
 
 @pytest.fixture

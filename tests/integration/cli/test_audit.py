@@ -7,7 +7,7 @@ import re
 import socket
 
 from embedded.stores import Stores
-from tests.support.commands import Run
+from tests.support.services.commands import Run
 
 
 def test_audit_log_lists_what_commands_changed(run: Run, stores: Stores) -> None:

@@ -10,8 +10,8 @@ import pytest
 from core.domain.api_key import hash_key
 from core.repositories.dynamodb.owners import DynamoOwnerRepository
 from core.repositories.dynamodb.table import Table
-from tests.support.commands import Run
-from tests.support.dynamodb import dynamodb_client
+from tests.support.aws.dynamodb import dynamodb_client
+from tests.support.services.commands import Run
 
 
 def test_keys_of_a_service_on_aws_are_in_its_table(run: Run, table: str, tmp_path: Path) -> None:

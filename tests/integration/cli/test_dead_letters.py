@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from core.domain.clock import utc_now
 from embedded.stores import Stores
-from tests.support.commands import Run
+from tests.support.services.commands import Run
 
 
 def test_dead_letters_are_listed_and_retried(run: Run, stores: Stores) -> None:

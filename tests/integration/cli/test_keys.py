@@ -19,7 +19,7 @@ from core.repositories.ports.owners import ApiKey
 from embedded.cli.main import main
 from embedded.stores import Stores
 from tests.support.blobs import a_blob
-from tests.support.commands import Run
+from tests.support.services.commands import Run
 
 
 def test_created_key_authenticates_its_owner(run: Run, stores: Stores) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedded.stores import Stores
-from tests.support.commands import Run
+from tests.support.services.commands import Run
 
 POLICY = {
     "minConfidence": 30.5,

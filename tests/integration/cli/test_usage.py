@@ -19,8 +19,8 @@ from embedded.cli.main import COMMANDS, main
 from embedded.settings import PREFIX, Settings
 from embedded.stores import Stores, open_stores
 from embedded.version import running_version
-from tests.support.commands import Run, help_of, usage_error
-from tests.support.process import ROOT
+from tests.support.services.commands import Run, help_of, usage_error
+from tests.support.services.process import ROOT
 
 
 def test_help_documents_every_setting(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from embedded.stores import Stores
-from tests.support.commands import Run
+from tests.support.services.commands import Run
 
 
 def test_webhook_secret_stays_the_same(run: Run) -> None:

@@ -13,9 +13,9 @@ from api.graphql.execution.documents import Documents
 from api.graphql.http.app import GraphQLApp
 from api.graphql.schema import schema
 from api.rest.app import create_app
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.graphql_client import GraphQL
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.waiting import PATIENCE
 
 Serve = Callable[..., GraphQL]

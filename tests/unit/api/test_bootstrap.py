@@ -14,8 +14,8 @@ from api.auth.caller import Caller
 from api.bootstrap import App
 from api.errors import Unauthenticated
 from core.domain.errors import Unavailable
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.problems import read_problem
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pytest
 from api.errors import MASKED
 from core.domain.errors import Unavailable
 from core.runtime.logging import AddLogContext
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 
 ONE = "query ($id: ID!) { blob(id: $id) { id } other: blob(id: $id) { id } }"
 CREATE = "mutation { createUpload(input: {contentType: JPEG}) { __typename } }"

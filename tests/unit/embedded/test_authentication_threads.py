@@ -13,8 +13,8 @@ from embedded.authentication import build_authenticate, build_sessions
 from embedded.limits.thread_pool import build_pools
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.issuer import AUDIENCE, Issuer
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.issuer import AUDIENCE, Issuer
 from tests.support.waiting import PATIENCE
 
 CALLERS = 60  # more than any pool has threads

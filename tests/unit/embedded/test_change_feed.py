@@ -14,7 +14,7 @@ from core.domain.label import Label
 from core.queues.base import Message
 from embedded.change_feed import FEED, MAX_FEED_ATTEMPTS, ChangeFeed
 from tests.support.blobs import again, corrected
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 Event = Mapping[str, Any]
 

@@ -20,8 +20,8 @@ from core.repositories.sqlite.change_log import StoredChange
 from embedded.events import object_created, scheduled_event, sqs_event, stream_event
 from labeller.s3_event import Upload, sqs_records, uploads_in, uploads_in_message
 from notifier.stream import change_in
-from tests.support.aws_events import aws_event
-from tests.support.embedded_stores import EmbeddedStores, MovableClock
+from tests.support.aws.events import aws_event
+from tests.support.services.embedded_stores import EmbeddedStores, MovableClock
 
 SHA256 = hashlib.sha256(b"bytes").digest()
 

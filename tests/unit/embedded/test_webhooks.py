@@ -11,9 +11,9 @@ from core.domain.webhook_url import CallbackRules
 from core.runtime.settings import BadSetting
 from embedded.webhooks import tls_settings
 from notifier.http.client import SendError, WebhookClient
-from tests.support.certificates import Authority
-from tests.support.hostile import OK, HostileServer, answering
 from tests.support.waiting import PATIENCE
+from tests.support.webhooks.certificates import Authority
+from tests.support.webhooks.hostile import OK, HostileServer, answering
 
 
 def test_webhooks_go_to_receivers_of_a_companys_authority(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ from embedded.worker import Consumer, Periodic, Worker, backoff
 from labeller.expiry import BlobExpiry
 from labeller.handler import handle as handle_uploads
 from labeller.label_blob import BlobLabeller
-from tests.support.detectors import CAT, ScriptedDetector
-from tests.support.embedded_stores import EmbeddedStores, MovableClock
+from tests.support.images.detectors import CAT, ScriptedDetector
+from tests.support.services.embedded_stores import EmbeddedStores, MovableClock
 from tests.support.waiting import PATIENCE, wait_until
 
 SOON = 15.0  # seconds; idle threads wait for a message for 20, unless they are woken

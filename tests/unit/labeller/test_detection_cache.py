@@ -18,8 +18,8 @@ from labeller.detection_cache import reusable_detection
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector
 from tests.support.blobs import NOON, a_blob, corrected, detection, failed, labelled, uploaded
-from tests.support.models import open_with_people
-from tests.support.photos import photo
+from tests.support.images.models import open_with_people
+from tests.support.images.photos import photo
 
 EYE = "eye 1"
 

@@ -14,8 +14,8 @@ from core.domain.errors import Unavailable
 from core.runtime.metrics import Metric
 from labeller.expiry import BlobExpiry
 from labeller.label_blob import BlobLabeller
-from tests.support.detectors import ScriptedDetector
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.images.detectors import ScriptedDetector
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 def expiry(stores: EmbeddedStores, detector: ScriptedDetector) -> tuple[BlobExpiry, list[Metric]]:

@@ -17,9 +17,9 @@ from core.runtime.logging import AddLogContext
 from labeller.handler import handle
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import InvalidEvent, Upload
-from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
-from tests.support.detectors import CAT, ScriptedDetector
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.aws.events import ODD_OWNER, ONE, TWO, aws_event
+from tests.support.images.detectors import CAT, ScriptedDetector
+from tests.support.services.embedded_stores import EmbeddedStores
 from tests.support.waiting import PATIENCE
 
 

@@ -26,10 +26,10 @@ from labeller.imaging.decode import opened
 from labeller.inbox import MAX_LABELS, MIN_CONFIDENCE, Inbox
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import InvalidEvent, Upload
-from tests.support.aws import mocked_aws
-from tests.support.detectors import CAT, ScriptedDetector
+from tests.support.aws.s3_and_sqs import mocked_aws
+from tests.support.images.detectors import CAT, ScriptedDetector
+from tests.support.images.photos import as_jpeg, photo
 from tests.support.lists import a_page
-from tests.support.photos import as_jpeg, photo
 
 pytestmark = pytest.mark.slow
 

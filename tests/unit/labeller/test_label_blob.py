@@ -28,8 +28,8 @@ from core.runtime.metrics import Metric
 from labeller.detectors.base import Picture
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload
-from tests.support.detectors import CAT, ScriptedDetector
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.images.detectors import CAT, ScriptedDetector
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 def labeller(stores: EmbeddedStores, detector: ScriptedDetector) -> BlobLabeller:

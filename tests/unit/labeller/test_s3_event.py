@@ -11,7 +11,7 @@ import pytest
 from core.domain.clock import Clock
 from core.events.s3 import relabel_event
 from labeller.s3_event import InvalidEvent, Upload, sqs_records, uploads_in, uploads_in_message
-from tests.support.aws_events import ODD_OWNER, ONE, TWO, aws_event
+from tests.support.aws.events import ODD_OWNER, ONE, TWO, aws_event
 from tests.support.blobs import a_blob
 
 

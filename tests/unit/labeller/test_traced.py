@@ -11,8 +11,8 @@ from core.runtime.tracing import no_tracer
 from labeller.label_blob import BlobLabeller
 from labeller.s3_event import Upload
 from labeller.traced import traced_detector, traced_labeller
-from tests.support.detectors import ScriptedDetector
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.images.detectors import ScriptedDetector
+from tests.support.services.embedded_stores import EmbeddedStores
 from tests.support.spans import TRACEPARENT, Spans, parent_of
 
 

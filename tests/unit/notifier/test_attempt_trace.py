@@ -14,7 +14,7 @@ from core.runtime.tracing import no_tracer
 from notifier.attempt_trace import no_trace, trace_attempts
 from notifier.delivery import Deliverer
 from notifier.http.client import Response, SendError
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 from tests.support.spans import CLIENT_TRACE, TRACEPARENT, Spans, parent_of
 
 

@@ -22,8 +22,8 @@ from embedded.migrations import MIGRATIONS
 from notifier.delivery import DeliveryJob
 from notifier.handler import MAX_DELAY, SWEEP_LIMIT, Notifier
 from notifier.subscription_publisher import SubscriptionPublisher
+from tests.support.aws.stream_records import stream_record
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
-from tests.support.stream_records import stream_record
 
 URL = "https://example.test/hook"
 NOTHING: dict[str, Any] = {"batchItemFailures": []}

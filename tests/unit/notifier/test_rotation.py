@@ -30,7 +30,7 @@ from core.repositories.sqlite.owners import SqliteOwnerRepository
 from notifier.delivery import Deliverer
 from notifier.http.client import Response
 from notifier.signing import new_key
-from tests.support.ed25519 import verify_v1a
+from tests.support.webhooks.ed25519 import verify_v1a
 
 BODY = b'{"type":"blob.labelled"}'
 DAY = timedelta(days=1)

@@ -18,7 +18,7 @@ from core.domain.errors import InvalidValue
 from core.domain.owner import WebhookKey, new_secret
 from notifier.signing import _ed25519, new_key, signed_headers
 from tests.support.node import require_node
-from tests.support.process import ROOT
+from tests.support.services.process import ROOT
 
 # From the specification.
 SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

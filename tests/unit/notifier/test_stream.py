@@ -11,8 +11,8 @@ from core.domain.blob import Blob
 from core.domain.change import Change
 from core.repositories.serialization import blob_keys
 from notifier.stream import InvalidRecord, change_in, event_in
+from tests.support.aws.stream_records import stream_record
 from tests.support.blobs import a_blob, again, full_blob, uploaded
-from tests.support.stream_records import stream_record
 
 FULL = full_blob()
 AWAITING = a_blob()

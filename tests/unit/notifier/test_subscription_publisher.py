@@ -22,8 +22,8 @@ from core.events.subscription_event import (
 from core.events.topics import blob_topic, owner_topic
 from core.runtime.metrics import Metric
 from notifier.subscription_publisher import SubscriptionPublisher
+from tests.support.aws.http_api import http_api_event
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
-from tests.support.http_api import http_api_event
 
 
 class Subscriptions:

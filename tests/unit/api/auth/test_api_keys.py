@@ -14,9 +14,9 @@ from api.rest.app import create_app
 from core.domain.api_key import hash_key, new_key
 from core.domain.errors import Unavailable
 from core.repositories.ports.owners import ApiKey
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.problems import read_problem
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 def test_key_is_not_stored(stores: EmbeddedStores) -> None:

@@ -24,10 +24,10 @@ from api.rest.app import create_app
 from core.domain.errors import Unavailable
 from core.domain.scope import ALL_SCOPES, Scope
 from core.runtime.settings import BadSetting
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
-from tests.support.issuer import AUDIENCE, Issuer
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.issuer import AUDIENCE, Issuer
 from tests.support.waiting import PATIENCE
 
 

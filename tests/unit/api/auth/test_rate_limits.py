@@ -20,9 +20,9 @@ from api.auth.rate_limits import (
 )
 from api.errors import TooManyRequests, Unauthenticated
 from api.rest.app import create_app
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.problems import read_problem
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 GOOD = "Bearer lbl_good"
 

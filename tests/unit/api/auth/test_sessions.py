@@ -19,7 +19,7 @@ from api.errors import SessionEnded, TooManyRequests, Unauthenticated
 from core.domain.api_key import hash_key
 from core.domain.scope import Scope
 from tests.support.blobs import NOON
-from tests.support.embedded_stores import EmbeddedStores, MovableClock
+from tests.support.services.embedded_stores import EmbeddedStores, MovableClock
 
 RULES = "rules"
 KEYED = Caller("anna", name="key:1")

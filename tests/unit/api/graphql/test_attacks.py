@@ -14,9 +14,9 @@ import pytest
 from api.rest.app import create_app
 from core.domain.label import Label
 from core.runtime.logging import AddLogContext
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 from tests.support.waiting import PATIENCE, wait_until
 from tests.unit.api.conftest import Serve
 

@@ -12,7 +12,6 @@ from core.domain.blob import ImageType, receive_upload
 from core.domain.blob_list import BlobFilter, plan_blob_list
 from core.domain.clock import new_id, to_text
 from core.domain.corrections import DecisionKind
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.list_queries import (
     BLOB,
@@ -26,6 +25,7 @@ from tests.support.list_queries import (
     forged,
     ids,
 )
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 def test_blobs_are_paged_newest_first_without_gap_or_repeat(

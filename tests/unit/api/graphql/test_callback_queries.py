@@ -10,9 +10,9 @@ import pytest
 from core.domain.blob import Blob
 from core.domain.clock import to_text
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.list_queries import BLOB, CAT
+from tests.support.services.embedded_stores import EmbeddedStores
 
 HOOK = "https://example.org/hook"
 

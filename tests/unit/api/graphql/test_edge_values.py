@@ -29,8 +29,8 @@ from api.limits import MAX_REQUEST
 from api.websocket import protocol
 from api.websocket.execution import messages_of
 from core.domain.blob import Blob
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 from tests.unit.api.conftest import Serve
 
 CORE = schema._schema

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from core.domain.scope import Scope
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import TICK, EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import TICK, EmbeddedStores
 
 FIELDS = "id fileName externalId metadata { key value }"
 FRAGMENT = f"fragment Facts on Blob {{ {FIELDS} }}"

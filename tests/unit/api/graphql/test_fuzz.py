@@ -17,8 +17,8 @@ from api.rest.app import create_app
 from core.domain.blob import Blob
 from core.domain.label import Label
 from tests.conftest import SettableClock
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 OURS = {"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"}
 MOMENTS = (

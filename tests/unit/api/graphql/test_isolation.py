@@ -38,13 +38,13 @@ from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.owners import update_owner
 from core.repositories.ports.uploads import UploadLimits
-from tests.support.app_client import AppClient
-from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
-from tests.support.embedded_stores import EmbeddedStores, MovableClock
+from tests.support.aws.dynamodb import OneAtATime, dynamodb_client, table_definition
+from tests.support.aws.moto import moto_aws
 from tests.support.graphql_client import GraphQL
-from tests.support.live_server import LiveServer
-from tests.support.moto import moto_aws
 from tests.support.problems import read_problem
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores, MovableClock
+from tests.support.services.live_server import LiveServer
 from tests.support.waiting import PATIENCE
 
 TYPES = schema._schema.type_map

@@ -11,7 +11,6 @@ from core.domain import blob_list
 from core.domain.blob import GIVEN_UP, label_again, record_failure
 from core.domain.clock import to_text
 from core.domain.label import Label
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.list_queries import (
     BLOBS,
@@ -23,6 +22,7 @@ from tests.support.list_queries import (
     assert_bad_input,
     ids,
 )
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 def test_blobs_by_label_come_newest_first(stores: EmbeddedStores, anna: GraphQL) -> None:

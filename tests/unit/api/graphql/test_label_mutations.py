@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from core.domain.label import MAX_LABELS, MAX_NAME, BoundingBox, Instance, Label
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 
 RESULT = """{
   __typename

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from core.domain.label import Label
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 
 COUCH, DOG, CAT = Label("Couch", 90.0), Label("Dog", 80.0), Label("Cat", 70.0)
 BY_LABEL = """

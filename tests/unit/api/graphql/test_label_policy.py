@@ -10,9 +10,9 @@ from core.domain.label import MAX_LABELS, Label
 from core.domain.label_policy import MAX_RULES
 from core.domain.scope import Scope
 from labeller.policy_run import PolicyRun
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 POLICY = """fragment Policy on LabelPolicy {
   version setAt minConfidence maxLabels

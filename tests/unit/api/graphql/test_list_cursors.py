@@ -9,7 +9,6 @@ import pytest
 
 from api.services.labels import LabelOrder
 from core.domain.blob_list import BlobFilter, plan_blob_list
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.list_queries import (
     BLOBS,
@@ -22,6 +21,7 @@ from tests.support.list_queries import (
     forged,
     ids,
 )
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 @pytest.mark.parametrize(

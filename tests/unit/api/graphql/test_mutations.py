@@ -12,8 +12,8 @@ import pytest
 from core.domain.blob import expire, receive_upload
 from core.domain.clock import to_text
 from core.repositories.ports.uploads import UploadLimits
-from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import MAX_UPLOAD, EmbeddedStores
 
 CREATE = """
 mutation ($input: CreateUploadInput!) {

@@ -15,8 +15,8 @@ from api.graphql.context import Context
 from api.graphql.execution.documents import Documents
 from api.graphql.nodes import find_nodes, register_nodes
 from api.graphql.schema import schema
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from core.domain.label import Label
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 
 SET = """
 mutation ($input: SetVocabularyInput!) {

@@ -7,9 +7,9 @@ import pytest
 from core.domain.blob import label_again
 from core.domain.clock import to_text
 from core.domain.label import BoundingBox, Instance, Label
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.list_queries import BLOB, CAT, DOG, assert_bad_input
+from tests.support.services.embedded_stores import EmbeddedStores
 from tests.unit.api.graphql.test_callback_queries import HOOK
 
 

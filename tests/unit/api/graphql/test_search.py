@@ -11,10 +11,10 @@ from api.graphql.similar import MAX_TEXT
 from api.rest.app import create_app
 from core.domain.blob import Blob
 from embedded.similar.index import SimilarIndex
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.embeddings import of_colour
 from tests.support.graphql_client import GraphQL
+from tests.support.images.embeddings import of_colour
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 SEARCH = """
 query ($text: String!, $first: Int! = 20, $after: String) {

@@ -9,10 +9,10 @@ import pytest
 
 from api.rest.app import create_app
 from core.domain.blob import Blob
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.embeddings import embedding
 from tests.support.graphql_client import GraphQL
+from tests.support.images.embeddings import embedding
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 SIMILAR = """
 query ($id: ID!, $kind: SimilarKind! = SIMILAR, $first: Int! = 20, $after: String) {

@@ -22,7 +22,7 @@ from core.domain.corrections import DecisionKind
 from core.domain.label import Label
 from embedded.http.pubsub import LocalPubSub
 from tests.support.blobs import failed, labelled
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 EVENTS = """
 subscription ($filter: EventFilter) {

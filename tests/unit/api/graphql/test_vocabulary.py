@@ -9,8 +9,8 @@ import pytest
 
 from core.domain.label import Label
 from core.repositories.ports import blobs as ports
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 
 CAT = Label("Cat", 90.0, aliases=("Kitty",), categories=("Animals and Pets",))
 DOG = Label("Dog", 80.0)

@@ -13,10 +13,10 @@ import pytest
 from api.auth.caller import Caller
 from api.graphql.http.app import GraphQLApp
 from api.rest.app import create_app
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.problems import read_problem
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 PAGE = "<!doctype html><title>a page</title>"
 PAGE_HEADERS = {

@@ -10,10 +10,10 @@ from core.domain.blob import ImageType
 from core.domain.errors import Unavailable
 from core.domain.label import Label
 from core.repositories.ports.uploads import UploadLimits
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
 from tests.support.graphql_client import GraphQL
 from tests.support.problems import read_problem
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import MAX_UPLOAD, EmbeddedStores
 
 
 def test_post_without_a_body_creates_a_blob(stores: EmbeddedStores, anna: GraphQL) -> None:

@@ -20,8 +20,8 @@ from api.rest.openapi import example_of
 from api.rest.problems import KINDS
 from api.rest.schemas import PROBLEMS, Problem, code_of
 from tests.conftest import SettableClock
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 
 from api.rest.app import create_app
 from api.rest.redirects import relative
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 @pytest.mark.parametrize(

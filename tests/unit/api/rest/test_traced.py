@@ -14,8 +14,8 @@ from api.rest.app import create_app
 from api.rest.traced import traced
 from core.domain.errors import Unavailable
 from core.runtime.tracing import no_tracer
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 from tests.support.spans import CLIENT_TRACE, TRACEPARENT, Spans, parent_of
 
 CREATE = """

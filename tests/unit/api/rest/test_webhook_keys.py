@@ -13,9 +13,9 @@ from api.rest.webhook_keys import jwk
 from core.domain.owner import WebhookKey, with_new_key
 from core.repositories.ports.owners import update_owner
 from notifier.signing import new_key
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.problems import read_problem
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 PATH = "/.well-known/webhook-keys"
 

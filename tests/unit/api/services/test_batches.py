@@ -13,9 +13,9 @@ from core.domain.errors import Unavailable
 from core.domain.label import Label
 from core.domain.scope import Scope
 from core.repositories.ports.audit import AuditAction
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 DELETE = """
 mutation ($ids: [ID!]!) {

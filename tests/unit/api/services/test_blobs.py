@@ -8,8 +8,8 @@ import pytest
 
 from core.domain.clock import to_text
 from core.domain.label import Label
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 
 RELABEL = """
 mutation ($id: ID!) {

@@ -19,10 +19,10 @@ from core.domain.delivery import MAX_PER_ENDPOINT, Delivery, delivery_id
 from core.domain.errors import StorageFull, Unavailable
 from core.domain.label import Label
 from core.repositories.ports.audit import AuditAction
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.embeddings import embedding
 from tests.support.graphql_client import GraphQL
+from tests.support.images.embeddings import embedding
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 HOOK = "https://example.org/hook"
 DELETE = """

@@ -21,7 +21,7 @@ from core.domain.blob import BlobStatus, ImageType
 from core.domain.clock import is_id
 from core.domain.errors import BlobNotFound, CallbackUrlRefused, WrongState
 from core.domain.webhook_url import CallbackRules
-from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
+from tests.support.services.embedded_stores import MAX_UPLOAD, EmbeddedStores
 
 SHA256 = base64.b64encode(hashlib.sha256(b"bytes").digest()).decode()
 

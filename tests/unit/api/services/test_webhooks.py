@@ -26,11 +26,11 @@ from core.domain.delivery import (
 )
 from core.domain.errors import Unavailable
 from core.domain.owner import MAX_VALID
-from tests.support.app_client import AppClient
 from tests.support.blobs import NOON
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
-from tests.support.process import ROOT
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.process import ROOT
 
 HOOK = "https://example.org/hook"
 CALLBACK = (

@@ -11,7 +11,7 @@ import pytest
 from core.backends.sqlite import Database
 from core.domain.errors import Unavailable
 from embedded.migrations import MIGRATIONS
-from tests.support.damaged_database import damage_table
+from tests.support.services.damaged_database import damage_table
 
 
 @pytest.fixture

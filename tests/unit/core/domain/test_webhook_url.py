@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from core.domain.errors import CallbackUrlRefused
 from core.domain.ip_addresses import is_public
 from core.domain.webhook_url import CallbackRules, CallbackUrl, read_callback_url
-from tests.support.hostile_urls import url_like
+from tests.support.webhooks.hostile_urls import url_like
 
 PUBLIC = CallbackRules()
 ANYWHERE = CallbackRules(private=True)

@@ -38,7 +38,7 @@ from tests.support.blobs import (
     labelled,
     uploaded,
 )
-from tests.support.webhook_schema import SCHEMA, VALIDATOR, valid
+from tests.support.webhooks.schema import SCHEMA, VALIDATOR, valid
 
 CAT = {"name": "Cat", "confidence": 9, "parents": [], "instances": [], "source": "DETECTOR"}
 EXPECTED = {

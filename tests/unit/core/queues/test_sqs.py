@@ -17,7 +17,7 @@ from botocore.stub import Stubber
 from core.domain.errors import InvalidValue, Unavailable
 from core.queues.base import Message
 from core.queues.sqs import MAX_BODY, SqsQueue
-from tests.support.aws import aws_client, client_libraries_loaded_by
+from tests.support.aws.s3_and_sqs import aws_client, client_libraries_loaded_by
 
 URL = "https://sqs.eu-central-1.amazonaws.com/123456789012/work"
 SECOND = timedelta(seconds=1)

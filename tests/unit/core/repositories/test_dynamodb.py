@@ -25,10 +25,10 @@ from core.repositories.dynamodb.table import Table
 from core.repositories.dynamodb.uploads import DynamoUploadRepository
 from core.repositories.ports.uploads import IdempotencyKey, UploadLimits
 from core.repositories.serialization import SHARDS, blob_to_item
+from tests.support.aws.dynamodb import dynamodb_client, table_definition
+from tests.support.aws.moto import moto_aws
 from tests.support.blobs import NOON, a_blob, again, failed, labelled, moments, uploaded
-from tests.support.dynamodb import dynamodb_client, table_definition
 from tests.support.lists import a_page
-from tests.support.moto import moto_aws
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ from core.domain.scope import ALL_SCOPES
 from core.repositories.dynamodb.connections import DynamoConnectionRepository
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.connections import Connection, Subscription, slot_of
+from tests.support.aws.dynamodb import connections_definition, dynamodb_client
+from tests.support.aws.moto import moto_aws
 from tests.support.blobs import NOON
-from tests.support.dynamodb import connections_definition, dynamodb_client
-from tests.support.moto import moto_aws
 
 LATER = NOON.replace(year=2027, microsecond=0)
 

@@ -20,9 +20,9 @@ from core.domain.delivery import (
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.delivery_items import hash_of
 from core.repositories.dynamodb.table import Table
+from tests.support.aws.dynamodb import dynamodb_client, table_definition
+from tests.support.aws.moto import moto_aws
 from tests.support.blobs import NOON
-from tests.support.dynamodb import dynamodb_client, table_definition
-from tests.support.moto import moto_aws
 
 URL = "https://example.test/hook"
 KEY = {"pk": {"S": f"endpoint#anna#{hash_of(URL)}"}, "sk": {"S": "endpoint"}}

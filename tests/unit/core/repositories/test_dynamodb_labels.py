@@ -19,10 +19,10 @@ from core.repositories.dynamodb.label_entries import entries_of, rank
 from core.repositories.dynamodb.table import Table
 from core.repositories.ports.blobs import BlobLabels
 from core.repositories.serialization import blob_to_document
+from tests.support.aws.dynamodb import OneAtATime, dynamodb_client, table_definition
+from tests.support.aws.moto import moto_aws
 from tests.support.blobs import NOON, a_blob, again, labelled, moments
-from tests.support.dynamodb import OneAtATime, dynamodb_client, table_definition
 from tests.support.lists import a_page
-from tests.support.moto import moto_aws
 
 pytestmark = pytest.mark.slow
 

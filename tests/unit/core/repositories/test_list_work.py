@@ -21,9 +21,9 @@ from core.repositories.serialization import blob_from_document
 from core.repositories.sqlite import blob_lists
 from core.repositories.sqlite.blobs import SqliteBlobRepository
 from embedded.migrations import MIGRATIONS
+from tests.support.aws.dynamodb import dynamodb_client, table_definition
+from tests.support.aws.moto import moto_aws
 from tests.support.blobs import NOON, a_blob, labelled, moments, uploaded
-from tests.support.dynamodb import dynamodb_client, table_definition
-from tests.support.moto import moto_aws
 
 LATER = NOON.replace(hour=13)
 LISTS = [

@@ -11,7 +11,7 @@ from core.domain.clock import utc_now
 from core.repositories.ports.audit import RETENTION, AuditAction, AuditRecord
 from core.repositories.sqlite import audit as module
 from core.repositories.sqlite.audit import SqliteAuditLog
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 def record(days_ago: float, subject: str = "k") -> AuditRecord:

@@ -9,7 +9,7 @@ import pytest
 from core.domain.corrections import DecisionKind
 from core.domain.label import Label
 from tests.support.blobs import again, corrected
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 def test_correction_is_on_disk_when_it_is_accepted(

@@ -51,7 +51,7 @@ from core.repositories.sqlite.vocabularies import SqliteVocabularyRepository
 from embedded.migrations import MIGRATIONS
 from embedded.similar.index import SimilarIndex
 from tests.support.blobs import NOON, a_blob, again, labelled, uploaded
-from tests.support.embeddings import embedding
+from tests.support.images.embeddings import embedding
 
 # Statements that may read a whole table, and why.
 MAY_SCAN = {

@@ -13,7 +13,7 @@ from core.storage.bucket import BucketStorage
 from core.storage.files import FileStorage
 from core.storage.s3 import S3Storage
 from core.storage.signed_url import UrlSigner
-from tests.support.aws import MockAws, mocked_aws
+from tests.support.aws.s3_and_sqs import MockAws, mocked_aws
 
 pytestmark = pytest.mark.slow
 

@@ -26,7 +26,7 @@ from botocore.stub import Stubber
 from core.domain.errors import InvalidValue, ObjectNotFound, Unavailable
 from core.storage.base import UploadTarget, UploadTerms
 from core.storage.s3 import S3Storage, client_config
-from tests.support.aws import (
+from tests.support.aws.s3_and_sqs import (
     KEY_ID,
     REGION,
     SECRET_KEY,
@@ -35,8 +35,8 @@ from tests.support.aws import (
     mocked_aws,
     s3_client,
 )
+from tests.support.aws.sigv4 import check_presigned
 from tests.support.blobs import NOON
-from tests.support.sigv4 import check_presigned
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from embedded.admin.deliveries import (
     list_endpoints,
     summarise_deliveries,
 )
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 HOUR = timedelta(hours=1)
 

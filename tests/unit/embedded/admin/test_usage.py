@@ -12,7 +12,7 @@ from core.domain.thumbnail import ThumbnailSize
 from embedded.admin import usage
 from embedded.admin.owners import list_owners
 from embedded.admin.usage import KEPT, UsageMeter, measure_usage
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 def test_bytes_of_all_blobs_are_counted_by_owner(

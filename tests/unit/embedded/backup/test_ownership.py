@@ -16,7 +16,7 @@ from embedded.backup.targets import FolderTarget
 from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
 from tests.conftest import SettableClock
-from tests.support.data_folder import add_labelled
+from tests.support.services.data_folder import add_labelled
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from embedded.data.originals import choose_storage
 from embedded.service import Service
 from embedded.settings import Settings
 from embedded.stores import Stores
-from tests.support.app_client import AppClient
-from tests.support.aws import REGION, MockAws, mocked_aws
-from tests.support.detectors import ScriptedDetector, thumbnail_here
+from tests.support.aws.s3_and_sqs import REGION, MockAws, mocked_aws
+from tests.support.images.detectors import ScriptedDetector, thumbnail_here
+from tests.support.services.app_client import AppClient
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
 from core.queues.sqlite import SqliteQueue
 from embedded.checks.clock import ClockWatch
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)

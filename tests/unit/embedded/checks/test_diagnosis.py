@@ -26,10 +26,10 @@ from embedded.data.lock import hold
 from embedded.data.originals import choose_storage
 from embedded.settings import Settings
 from embedded.stores import open_stores
-from tests.support.aws import REGION, mocked_aws
+from tests.support.aws.s3_and_sqs import REGION, mocked_aws
 from tests.support.blobs import a_blob
-from tests.support.classifiers import searchable_classifier
-from tests.support.data_folder import add_labelled
+from tests.support.images.classifiers import searchable_classifier
+from tests.support.services.data_folder import add_labelled
 
 Found = Callable[..., dict[str, tuple[Severity, str]]]
 

@@ -19,7 +19,7 @@ from embedded.settings import Settings
 from embedded.stores import Stores, open_stores
 from tests.conftest import SettableClock
 from tests.support.blobs import NOON, a_blob
-from tests.support.data_folder import add_labelled
+from tests.support.services.data_folder import add_labelled
 
 
 @pytest.fixture

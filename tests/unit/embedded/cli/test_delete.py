@@ -19,9 +19,9 @@ from core.repositories.ports.blobs import BlobRepository
 from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import open_stores
+from tests.support.aws.dynamodb import REGION, dynamodb_client, table_definition
+from tests.support.aws.moto import moto_aws
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
-from tests.support.dynamodb import REGION, dynamodb_client, table_definition
-from tests.support.moto import moto_aws
 
 OLD, NEW = utc_now() - timedelta(days=60), utc_now() - timedelta(days=1)
 

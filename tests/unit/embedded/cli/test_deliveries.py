@@ -19,9 +19,9 @@ from core.repositories.ports.deliveries import DeliveryRepository
 from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import open_stores
+from tests.support.aws.dynamodb import REGION, dynamodb_client, table_definition
+from tests.support.aws.moto import moto_aws
 from tests.support.blobs import NOON
-from tests.support.dynamodb import REGION, dynamodb_client, table_definition
-from tests.support.moto import moto_aws
 
 HOOK = "https://example.org/hook"
 Run = Callable[..., tuple[int, str, str]]

@@ -14,7 +14,7 @@ from embedded.cli.main import main
 from embedded.settings import Settings
 from embedded.stores import open_stores
 from tests.support.blobs import a_blob
-from tests.support.data_folder import add_labelled
+from tests.support.services.data_folder import add_labelled
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from embedded.client.api import ApiClient, Stopped, Unreachable
-from tests.support.certificates import Authority
+from tests.support.webhooks.certificates import Authority
 
 JSON = {"content-type": "application/json"}
 SUCCESS = (200, JSON, b'{"data": {"a": 1}}')

@@ -19,8 +19,8 @@ from embedded.data.originals import Offload, choose_storage, open_storage, store
 from embedded.move.folder import Folder
 from embedded.settings import Settings
 from embedded.stores import Stores
-from tests.support.aws import REGION, MockAws, mocked_aws
-from tests.support.data_folder import add_labelled
+from tests.support.aws.s3_and_sqs import REGION, MockAws, mocked_aws
+from tests.support.services.data_folder import add_labelled
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.object_routes import Routes
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.object_routes import Routes
 
 
 @pytest.fixture

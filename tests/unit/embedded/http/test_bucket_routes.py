@@ -20,10 +20,10 @@ from core.storage.bucket import BucketStorage
 from core.storage.disk_reserve import DiskReserve
 from core.storage.s3 import S3Storage
 from embedded.http.object_routes import ObjectRoutes
-from tests.support.app_client import AppClient
-from tests.support.aws import mocked_aws
+from tests.support.aws.s3_and_sqs import mocked_aws
 from tests.support.blobs import labelled, uploaded
-from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import MAX_UPLOAD, EmbeddedStores
 from tests.support.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow

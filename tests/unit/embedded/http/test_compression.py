@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from embedded.http.compression import MIN_BYTES, CompressJson, accepts_gzip
-from tests.support.app_client import AppClient
+from tests.support.services.app_client import AppClient
 
 LARGE = b'"' + b"a" * MIN_BYTES + b'"'
 PATH = "/{media_type:path}"

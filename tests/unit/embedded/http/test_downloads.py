@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from core.domain.blob import ImageType
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.object_routes import PICTURE, Routes, changed, refused
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.object_routes import PICTURE, Routes, changed, refused
 
 
 @pytest.fixture

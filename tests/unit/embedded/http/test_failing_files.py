@@ -25,8 +25,8 @@ from core.storage.disk_reserve import DiskReserve
 from embedded.http.object_routes import ObjectRoutes
 from embedded.http.thumbnails import CLIENT_CLOSED_REQUEST, Thumbnails
 from labeller.detectors.base import Picture
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 class Routes:

@@ -12,8 +12,8 @@ from api.threads import run_in_thread
 from core.runtime.metrics import Metric
 from embedded.http.metrics import MeasureRequests, metrics_route, operation_of
 from embedded.metrics.recorder import Recorder
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 @pytest.fixture

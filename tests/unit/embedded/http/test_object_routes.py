@@ -22,9 +22,9 @@ from embedded.http.concurrency import LimitConcurrency
 from embedded.http.object_routes import NO_SPACE, NOT_STORED
 from embedded.limits.concurrency import Concurrency
 from embedded.settings import Settings
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import MAX_UPLOAD, EmbeddedStores
-from tests.support.object_routes import CHECKSUM, PICTURE, Routes, refused, sha256
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import MAX_UPLOAD, EmbeddedStores
+from tests.support.services.object_routes import CHECKSUM, PICTURE, Routes, refused, sha256
 from tests.support.spans import TRACEPARENT, Spans, parent_of
 
 

@@ -13,8 +13,8 @@ import pytest
 from api.graphql.http.app import GraphQLApp
 from api.rest.app import create_app
 from embedded.http.pages import GRAPHIQL_HEADERS, mount_pages
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 WEB = Path(str(resources.files("embedded"))) / "web"
 

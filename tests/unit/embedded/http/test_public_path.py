@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from api.rest.app import create_app
 from embedded.http.public_path import PublicPath
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 async def path_seen(request: Request) -> PlainTextResponse:

@@ -16,8 +16,8 @@ from starlette.types import Message, Receive, Scope, Send
 from embedded.http.app import allowed_origins
 from embedded.http.strict_host import StrictHost
 from embedded.serve import server_options
-from tests.support.app_client import AppClient
 from tests.support.problems import read_problem
+from tests.support.services.app_client import AppClient
 
 HANDSHAKE = (
     "upgrade: websocket",

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.support.photos import photo
-from tests.support.process import ServiceProcess
+from tests.support.images.photos import photo
+from tests.support.services.process import ServiceProcess
 
 pytestmark = pytest.mark.slow
 

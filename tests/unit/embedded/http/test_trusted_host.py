@@ -9,8 +9,8 @@ import pytest
 from starlette.types import Message, Scope
 
 from embedded.http.trusted_host import TrustedHost
-from tests.support.app_client import AppClient
 from tests.support.problems import read_problem
+from tests.support.services.app_client import AppClient
 
 
 async def inner(_scope: object, _receive: object, send: object) -> None:

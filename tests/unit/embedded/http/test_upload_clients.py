@@ -21,8 +21,8 @@ from fastapi import FastAPI
 from core.storage.base import UploadTarget
 from embedded.http.connection_limits import DEFAULT_LIMITS, ConnectionLimits
 from embedded.serve import server_options
-from tests.support.embedded_stores import MAX_UPLOAD
-from tests.support.object_routes import PICTURE, Routes
+from tests.support.services.embedded_stores import MAX_UPLOAD
+from tests.support.services.object_routes import PICTURE, Routes
 from tests.support.waiting import PATIENCE, wait_until
 
 

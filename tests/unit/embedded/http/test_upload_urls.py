@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from core.storage.signed_url import UrlSigner
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.object_routes import CHECKSUM, PICTURE, Routes, changed, refused, sha256
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
+from tests.support.services.object_routes import CHECKSUM, PICTURE, Routes, changed, refused, sha256
 
 
 def test_owner_names_survive_url_file_name_and_event(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from core.domain.delivery import MAX_PER_ENDPOINT, Delivery, delivery_id
 from embedded.metrics.statistics import QueueDepth, read_statistics
 from tests.conftest import SettableClock
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 ENDPOINT = "https://hooks.example/labelled"
 

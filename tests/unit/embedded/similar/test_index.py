@@ -13,8 +13,8 @@ from embedded.similar import index as module
 from embedded.similar import vectors
 from embedded.similar.index import SimilarIndex
 from tests.support.blobs import CORRUPT
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.embeddings import embedding, of_colour, of_text
+from tests.support.images.embeddings import embedding, of_colour, of_text
+from tests.support.services.embedded_stores import EmbeddedStores
 
 ALIKE = (SimilarKind.DUPLICATE, SimilarKind.SIMILAR)
 

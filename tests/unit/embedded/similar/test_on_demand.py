@@ -9,8 +9,8 @@ import pytest
 
 from core.domain.similar import SimilarKind
 from embedded.similar.on_demand import SimilarOnDemand
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.embeddings import embedding
+from tests.support.images.embeddings import embedding
+from tests.support.services.embedded_stores import EmbeddedStores
 
 
 def test_first_search_makes_the_index(stores: EmbeddedStores) -> None:

@@ -16,7 +16,7 @@ from embedded.similar.text import open_text_search
 from labeller.detectors.described import open_described
 from labeller.detectors.label_vectors import write_label_vectors
 from labeller.detectors.onnx_session import ModelUnusable
-from tests.support.classifiers import describe, image_encoder, text_encoder, tokenizer
+from tests.support.images.classifiers import describe, image_encoder, text_encoder, tokenizer
 
 WORDS = ["?", "rose", "sky", "photo", "</s>"]
 # An unknown word has no meaning; "photo" is a little of each.

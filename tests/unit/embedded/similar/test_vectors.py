@@ -15,7 +15,7 @@ from core.domain.similar import SimilarKind
 from core.repositories.sqlite.embeddings import StoredEmbedding
 from embedded.similar import vectors as module
 from embedded.similar.vectors import OUTLINE, Match, Vectors, cosines
-from tests.support.embeddings import embedding
+from tests.support.images.embeddings import embedding
 
 COPIES, OTHERS = SimilarKind.DUPLICATE, SimilarKind.SIMILAR
 FLAT = bytes(OUTLINE)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.rekognition_stub import Rekognition
+from tests.support.aws.rekognition_stub import Rekognition
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from labeller.detectors.bodies import (
     tiles,
 )
 from labeller.detectors.onnx_session import ModelUnusable
-from tests.support.models import people_model
-from tests.support.photos import photo
+from tests.support.images.models import people_model
+from tests.support.images.photos import photo
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from labeller.detectors.box_detector import BoxDetector
 from labeller.detectors.described import open_described
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.registry import create_detector
-from tests.support.classifiers import describe, fixed
-from tests.support.models import people_model
-from tests.support.photos import photo
+from tests.support.images.classifiers import describe, fixed
+from tests.support.images.models import people_model
+from tests.support.images.photos import photo
 
 MAX = 50_000_000
 LABELS = "Car\tVehicle\nDog\tAnimal\nCat\tAnimal\n"

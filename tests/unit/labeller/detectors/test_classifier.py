@@ -25,15 +25,15 @@ from labeller.detectors.onnx import open_detector
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.registry import create_detector
 from labeller.detectors.taxonomy import Taxonomy, labels_from
-from tests.support.classifiers import (
+from tests.support.images.classifiers import (
     colour_classifier,
     colours,
     describe,
     echo,
     efficientnet_logits,
 )
-from tests.support.models import people_model
-from tests.support.photos import photo
+from tests.support.images.models import people_model
+from tests.support.images.photos import photo
 
 MAX = 50_000_000
 PHOTOS = (

@@ -10,7 +10,7 @@ import pytest
 from labeller.detectors.classifier_file import read_classifier, read_labels
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.imaging.image import Fit, Frame
-from tests.support.classifiers import describe
+from tests.support.images.classifiers import describe
 
 MIN = """
 name = "flowers"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from labeller.detectors.embedding import outline_of, quantised
-from tests.support.photos import as_jpeg, photo
+from tests.support.images.photos import as_jpeg, photo
 
 
 def test_vector_keeps_the_direction_of_the_features() -> None:

@@ -19,8 +19,8 @@ from core.domain.blob import ImageType
 from core.domain.label import Label
 from labeller.detectors.base import Picture
 from labeller.detectors.onnx import OnnxDetector
-from tests.support.models import open_with_people
-from tests.support.pictures import encode
+from tests.support.images.models import open_with_people
+from tests.support.images.pictures import encode
 
 pytestmark = pytest.mark.slow
 

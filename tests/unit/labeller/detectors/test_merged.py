@@ -15,9 +15,9 @@ from labeller.detectors.described import open_described
 from labeller.detectors.merged import merged
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.registry import create_detector
-from tests.support.classifiers import colour_classifier, describe, fixed
-from tests.support.models import people_model
-from tests.support.photos import photo
+from tests.support.images.classifiers import colour_classifier, describe, fixed
+from tests.support.images.models import people_model
+from tests.support.images.photos import photo
 
 MAX = 50_000_000
 LEFT, RIGHT = BoundingBox(0, 0, 0.5, 1), BoundingBox(0.5, 0, 0.5, 1)

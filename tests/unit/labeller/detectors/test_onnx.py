@@ -25,9 +25,9 @@ from labeller.detectors.embedding import quantised
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.taxonomy import load_taxonomy
-from tests.support.models import open_with_people
-from tests.support.photos import large_photo, photo
-from tests.support.process import ROOT
+from tests.support.images.models import open_with_people
+from tests.support.images.photos import large_photo, photo
+from tests.support.services.process import ROOT
 
 PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
 

@@ -17,8 +17,8 @@ from labeller.detectors.faces import FaceFinder, open_face_finder
 from labeller.detectors.onnx import OnnxDetector, open_detector
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.people import CANDIDATE, People, calibrated, with_people
-from tests.support.models import open_with_people
-from tests.support.photos import photo
+from tests.support.images.models import open_with_people
+from tests.support.images.photos import photo
 
 # scikit-image's photographs of people, with the boxes of face and body by eye, and the others.
 PORTRAITS = {

@@ -12,7 +12,7 @@ import pytest
 from core.domain.errors import Unavailable
 from labeller.detectors.base import DetectorUnusable, Options
 from labeller.detectors.registry import create_detector, detector_names
-from tests.support.process import ROOT
+from tests.support.services.process import ROOT
 
 OPTIONS = Options(max_pixels=1_000_000, max_bytes=1_000_000)
 

@@ -23,9 +23,7 @@ from labeller.detectors.rekognition import (
     MAX_S3_BYTES,
     RekognitionDetector,
 )
-from tests.support.damage import png_of
-from tests.support.photos import as_jpeg, photo
-from tests.support.rekognition_stub import (
+from tests.support.aws.rekognition_stub import (
     KEY,
     Rekognition,
     Stored,
@@ -37,6 +35,8 @@ from tests.support.rekognition_stub import (
     refusal,
     seen,
 )
+from tests.support.images.damage import png_of
+from tests.support.images.photos import as_jpeg, photo
 
 # Requests.
 

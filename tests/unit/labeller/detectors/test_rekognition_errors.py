@@ -10,8 +10,8 @@ from botocore.config import Config
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from labeller.detectors.base import Picture
-from tests.support.photos import photo
-from tests.support.rekognition_stub import KEY, Rekognition, Stored, client, detector_by, seen
+from tests.support.aws.rekognition_stub import KEY, Rekognition, Stored, client, detector_by, seen
+from tests.support.images.photos import photo
 
 
 def failing(rekognition: Rekognition, code: str, content: bytes = b"") -> Exception:

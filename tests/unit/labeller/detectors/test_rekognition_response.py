@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from core.domain.label import BoundingBox, Instance, Label
 from labeller.detectors.rekognition_response import labels_in
-from tests.support.photos import photo
-from tests.support.rekognition_stub import (
+from tests.support.aws.rekognition_stub import (
     WHOLE,
     Rekognition,
     chelsea,
@@ -23,6 +22,7 @@ from tests.support.rekognition_stub import (
     example_response,
     seen,
 )
+from tests.support.images.photos import photo
 
 
 def test_documented_response_is_read(rekognition: Rekognition) -> None:

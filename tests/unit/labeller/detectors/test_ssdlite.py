@@ -15,7 +15,7 @@ from labeller.detectors.frozen_graph import GraphNode, read_graph
 from labeller.detectors.onnx_file import WeightsUnreadable
 from labeller.detectors.registry import PEOPLE_MODEL_NAME
 from labeller.detectors.ssdlite import build_model, grid_sides, network
-from tests.support.models import people_model
+from tests.support.images.models import people_model
 
 WEIGHTS = Path(str(files(ssdlite.WEIGHTS_PACKAGE) / ssdlite.WEIGHTS_FILE))
 STEM = "FeatureExtractor/MobilenetV2/Conv/"

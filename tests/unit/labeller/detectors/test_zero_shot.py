@@ -19,7 +19,7 @@ from labeller.detectors.described import open_described
 from labeller.detectors.label_vectors import read_label_vectors, write_label_vectors
 from labeller.detectors.onnx_session import ModelUnusable
 from labeller.detectors.text_encoder import TextEncoder, label_vectors
-from tests.support.classifiers import describe, image_encoder, text_encoder, tokenizer
+from tests.support.images.classifiers import describe, image_encoder, text_encoder, tokenizer
 
 MAX = 50_000_000
 WORDS = ["?", "rose", "leaf", "sky", "photo", "</s>"]

@@ -16,8 +16,8 @@ from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused
 from core.domain.label import BoundingBox
 from labeller.imaging.convert import Converted, to_jpeg
-from tests.support.photos import photo
-from tests.support.pictures import Made, every_picture
+from tests.support.images.photos import photo
+from tests.support.images.pictures import Made, every_picture
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -16,9 +16,9 @@ from PIL import Image
 from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
 from labeller.imaging.image import Frame, LoadedImage, load
-from tests.support.photos import photo
-from tests.support.pictures import encode
-from tests.support.tiffs import DEFLATE, tiff
+from tests.support.images.photos import photo
+from tests.support.images.pictures import encode
+from tests.support.images.tiffs import DEFLATE, tiff
 
 ZEROS_SHOW = [  # formats, and how to write them, whose samples are compressed
     (ImageType.JPEG, {}),

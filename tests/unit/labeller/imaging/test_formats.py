@@ -13,8 +13,8 @@ from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
 from labeller.imaging.header import PREFIX_BYTES, type_of
 from labeller.imaging.image import Frame, LoadedImage, load
-from tests.support.damage import png_of, sized, tiff_of
-from tests.support.pictures import (
+from tests.support.images.damage import png_of, sized, tiff_of
+from tests.support.images.pictures import (
     BLUE,
     GREEN,
     RED,

@@ -20,7 +20,7 @@ from core.domain.blob import ImageType
 from labeller.imaging.damage import read_jpeg
 from labeller.imaging.header import PREFIX_BYTES, describe, type_of
 from labeller.imaging.sources import Source, everyday_header
-from tests.support.photos import photo
+from tests.support.images.photos import photo
 
 PHOTOS = sorted(
     path.name

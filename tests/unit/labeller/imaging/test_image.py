@@ -18,7 +18,7 @@ from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import ObjectNotFound, PictureRefused, Unavailable
 from embedded.detection.child import peak_memory
 from labeller.imaging.image import Fit, Frame, LoadedImage, load
-from tests.support.photos import photo
+from tests.support.images.photos import photo
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 SIDE = 64

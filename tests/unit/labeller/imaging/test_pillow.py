@@ -13,7 +13,7 @@ from core.domain.blob import FailureCode, ImageType
 from core.domain.errors import PictureRefused
 from labeller.imaging import sources
 from labeller.imaging.image import Fit, Frame, LoadedImage, load
-from tests.support.pictures import encode
+from tests.support.images.pictures import encode
 
 RED, WHITE = [255, 0, 0], [255, 255, 255]
 

@@ -12,7 +12,7 @@ import pytest
 from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused
 from labeller.imaging.image import Fit, Frame, load
-from tests.support.damage import png_chunk
+from tests.support.images.damage import png_chunk
 
 ORANGE, WHITE = (200, 100, 50), (255, 255, 255)
 GREY, RGB, PALETTE = 0, 2, 3

@@ -11,8 +11,8 @@ from core.domain.blob import ImageType
 from core.domain.errors import PictureRefused
 from core.domain.thumbnail import ThumbnailSize
 from labeller.imaging.thumbnail import thumbnail
-from tests.support.photos import as_jpeg, photo
-from tests.support.pictures import encode, quarters, turned
+from tests.support.images.photos import as_jpeg, photo
+from tests.support.images.pictures import encode, quarters, turned
 
 SIDE = 320
 

@@ -13,8 +13,8 @@ from core.domain.blob import FailureCode
 from core.domain.errors import PictureRefused
 from labeller.imaging import sources
 from labeller.imaging.image import Fit, Frame, LoadedImage, load
-from tests.support import tiffs
-from tests.support.tiffs import colour_map, tiff
+from tests.support.images import tiffs
+from tests.support.images.tiffs import colour_map, tiff
 
 LEFT = np.arange(16)[np.newaxis, :] < np.full((16, 1), 8)
 ORANGE, BLUE = (200, 100, 50), (0, 0, 200)

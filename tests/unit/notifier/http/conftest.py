@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from notifier.http.client import WebhookClient
-from tests.support.certificates import Authority
-from tests.support.hostile import HostileServer, Script
-from tests.support.webhook_clients import ANYWHERE, DEADLINE, SHORT, Serve
+from tests.support.webhooks.certificates import Authority
+from tests.support.webhooks.clients import ANYWHERE, DEADLINE, SHORT, Serve
+from tests.support.webhooks.hostile import HostileServer, Script
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from notifier.http.client import MAX_RESPONSE_BYTES, Response, SendError, WebhookClient
-from tests.support.certificates import Authority
-from tests.support.hostile import OK, Script, answering, dripping, hanging, read_request, resetting
-from tests.support.webhook_clients import (
+from tests.support.webhooks.certificates import Authority
+from tests.support.webhooks.clients import (
     ANYWHERE,
     BOTH,
     DEADLINE,
@@ -29,6 +28,15 @@ from tests.support.webhook_clients import (
     error_of,
     post,
     send_error,
+)
+from tests.support.webhooks.hostile import (
+    OK,
+    Script,
+    answering,
+    dripping,
+    hanging,
+    read_request,
+    resetting,
 )
 
 

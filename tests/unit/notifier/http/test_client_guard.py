@@ -20,7 +20,7 @@ from core.domain.ip_addresses import is_public
 from core.domain.webhook_url import CallbackRules, CallbackUrl, read_callback_url
 from notifier.http.client import Response, SendError, WebhookClient, _GuardedBackend
 from notifier.http.resolver import Resolver
-from tests.support.hostile_urls import HOSTILE, url_like
+from tests.support.webhooks.hostile_urls import HOSTILE, url_like
 
 # The most lenient rules that forbid private addresses, so a refusal is due to the host.
 LENIENT = CallbackRules(http=True, ports=frozenset(range(1, 65_536)))

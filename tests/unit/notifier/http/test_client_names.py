@@ -14,8 +14,7 @@ import pytest
 
 from notifier.http.client import MAX_ADDRESSES, SendError, WebhookClient, alternate_families
 from notifier.http.resolver import MAX_LOOKUPS
-from tests.support.hostile import OK, answering, read_request
-from tests.support.webhook_clients import (
+from tests.support.webhooks.clients import (
     ANYWHERE,
     BOTH,
     DEADLINE,
@@ -27,6 +26,7 @@ from tests.support.webhook_clients import (
     post,
     send_error,
 )
+from tests.support.webhooks.hostile import OK, answering, read_request
 
 
 def client_at(*addresses: str, deadline: float = DEADLINE) -> WebhookClient:

@@ -9,9 +9,8 @@ from datetime import timedelta
 import pytest
 
 from notifier.http.client import WebhookClient
-from tests.support.certificates import DAY, Authority
-from tests.support.hostile import OK, Script, read_request
-from tests.support.webhook_clients import (
+from tests.support.webhooks.certificates import DAY, Authority
+from tests.support.webhooks.clients import (
     ANYWHERE,
     DEADLINE,
     ENDLESS,
@@ -21,6 +20,7 @@ from tests.support.webhook_clients import (
     post,
     send_error,
 )
+from tests.support.webhooks.hostile import OK, Script, read_request
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, deli
 from core.domain.facts import Facts, metadata_of
 from core.domain.label import BoundingBox, Instance, Label
 from tests.conftest import SettableClock
-from tests.support.embedded_stores import EmbeddedStores
+from tests.support.services.embedded_stores import EmbeddedStores
 
 CORE = schema._schema
 UNKNOWN = "01KYAPP62SWHJ3Z8EFVNKPPWB6"

@@ -14,8 +14,8 @@ from api.graphql.execution.deprecations import Deprecations, deprecated_elements
 from api.graphql.schema import schema
 from core.domain.scope import Scope
 from core.runtime.build import VERSION
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 
 EXAMPLE = build_schema("""
 interface Named { name: String @deprecated(reason: "Use title. Removed in 1.0.0.") title: String }

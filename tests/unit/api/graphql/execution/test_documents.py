@@ -20,8 +20,8 @@ from api.graphql.execution.query_cost import Limits
 from api.graphql.schema import schema
 from api.limits import MAX_DOCUMENT
 from core.runtime.settings import BadSetting
-from tests.support.embedded_stores import EmbeddedStores
 from tests.support.graphql_client import GraphQL
+from tests.support.services.embedded_stores import EmbeddedStores
 from tests.unit.api.conftest import Serve
 
 QUERY = "query Typename { __typename }"

@@ -27,7 +27,7 @@ from api.graphql.execution.query_cost import (
     item_count,
 )
 from api.graphql.schema import schema
-from tests.support.process import ROOT
+from tests.support.services.process import ROOT
 
 SCHEMA: GraphQLSchema = schema._schema
 README = re.findall(r"```graphql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

@@ -29,9 +29,9 @@ from embedded.http.sse import StreamingGraphQLApp
 from embedded.limits.concurrency import Concurrency
 from embedded.settings import Settings
 from notifier.http.client import MAX_RESPONSE_BYTES
-from tests.support.app_client import AppClient
-from tests.support.embedded_stores import EmbeddedStores
-from tests.support.http_api import http_api_event
+from tests.support.aws.http_api import http_api_event
+from tests.support.services.app_client import AppClient
+from tests.support.services.embedded_stores import EmbeddedStores
 
 # AWS Lambda Developer Guide, "Lambda quotas": of a synchronous response.
 LAMBDA_RESPONSE = 6 * 1024 * 1024

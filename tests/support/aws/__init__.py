@@ -1,0 +1,1 @@
+"""AWS, imitated in this process or by emulators."""

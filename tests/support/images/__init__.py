@@ -1,0 +1,1 @@
+"""Pictures, and detectors that look at them."""

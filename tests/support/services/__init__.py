@@ -1,0 +1,1 @@
+"""The service and its stores, in this process or one of their own, and what stands around it."""
