@@ -58,10 +58,8 @@ from tests.support.webhooks.receiver import Receiver
 FAULTS = ("kill", "detector-killed", "detector-hung", "read-only", "full-disk", "clock")
 CLIENTS = 3
 SMOKE_ROUNDS = {"kill": 2, "clock": 4}
-# A hung detector is replaced after a minute: the smoke mode waits for it beside the other faults,
-# with clients that rest.
-BESIDE = "detector-hung"
-REST = 2.0  # seconds between requests
+# The smoke mode leaves out a hung detector, which is replaced after a minute.
+SLOW = "detector-hung"
 CHANCE = random.Random(1)  # noqa: S311  # the same moments each time
 
 
@@ -72,14 +70,8 @@ def main() -> None:
     options.add_argument("--fault", choices=FAULTS, action="append", help="one of them; may repeat")
     options.add_argument("--rounds", type=int, default=100)
     options.add_argument("--smoke", action="store_true", help="a few rounds, to test the code")
-    options.add_argument("--rest", type=float, default=0, help="seconds between requests")
     given = options.parse_args()
-    names = list(given.fault or FAULTS)
-    beside = None
-    if given.smoke and len(names) > 1 and BESIDE in names:
-        names.remove(BESIDE)
-        options_beside = ["--smoke", "--fault", BESIDE, "--rest", str(REST)]
-        beside = subprocess.Popen([sys.executable, __file__, *options_beside])
+    names = given.fault or [name for name in FAULTS if not (given.smoke and name == SLOW)]
     failed = False
     for name in names:
         rounds = SMOKE_ROUNDS.get(name, 1) if given.smoke else given.rounds
@@ -87,15 +79,11 @@ def main() -> None:
             try:
                 with opened(name, Path(folder)) as (fault, data):
                     clients = 1 if given.smoke else CLIENTS
-                    for line in strikes(
-                        name, fault, data, rounds, clients, given.rest, hurried=given.smoke
-                    ):
+                    for line in strikes(name, fault, data, rounds, clients, hurried=given.smoke):
                         failed |= line.startswith("BROKEN")
                         print(line, flush=True)
             except CannotStrike as reason:
                 print(f"{name}: not run: {reason}")
-    if beside is not None:
-        failed |= beside.wait() != 0
     sys.exit(failed)
 
 
@@ -105,7 +93,6 @@ def strikes(
     data: Path,
     rounds: int,
     number_of_clients: int,
-    rest: float,
     *,
     hurried: bool,
 ) -> Iterator[str]:
@@ -114,7 +101,7 @@ def strikes(
     environ: dict[str, Any] = dict(fault.environ)
     service = ServiceProcess(data, "--log-level", "error", *fault.flags, **environ).start()
     checks = ClockChecks(fault.clock, service, receiver) if fault.clock else None
-    clients = Clients(service, receiver.url, number_of_clients, fault.refusals, rest)
+    clients = Clients(service, receiver.url, number_of_clients, fault.refusals)
     try:
         least, most = fault.seconds
         for number in range(rounds):

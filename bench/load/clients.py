@@ -56,8 +56,7 @@ class Promise:
 class Clients:
     """Threads that ask for changes, and the ledger of what was acknowledged.
 
-    `refusals` are the codes with which the service may refuse; another one is a fault. A client
-    rests for `rest` seconds between its requests.
+    `refusals` are the codes with which the service may refuse; another one is a fault.
     """
 
     def __init__(
@@ -66,12 +65,10 @@ class Clients:
         callback: str,
         number: int,
         refusals: Collection[str] = (),
-        rest: float = 0,
     ) -> None:
         self._service = service
         self._callback = callback
         self._refusals = refusals
-        self._rest = rest
         self._pictures = [as_jpeg(photo(name)) for name in ("rocket.jpg", "chelsea.png")]
         self._over = threading.Event()
         self.promises: list[Promise] = []
@@ -98,7 +95,6 @@ class Clients:
                 try:
                     while not self._over.is_set():
                         self._try_once(client, chance, waiting)
-                        self._over.wait(self._rest)
                 except httpx.TransportError:
                     self.done["requests without an answer"] += 1
                 except Exception as error:  # noqa: BLE001  # any is a finding

@@ -8,6 +8,7 @@ import threading
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from core.backends.commit_calls import CommitCalls
 from core.backends.sqlite_health import DatabaseHealth, database_uri, is_damage
 from core.backends.sqlite_migrations import migrate
 from core.domain.errors import StorageFull, Unavailable
@@ -44,6 +45,7 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._depth = 0
         self._committed: list[Callable[[], None]] = []
+        self._calls = CommitCalls()
         self._log: int | None = None
         self.health = DatabaseHealth(path)
         with suppress(OSError):  # connecting raises the error
@@ -73,26 +75,28 @@ class Database:
                     yield self._writer
                 return
             self.health.require()
-            self._committed = []
+            self._committed, commit = [], None
             self._writer.execute("BEGIN IMMEDIATE")
             self._depth = 1
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
+                if self._committed:
+                    commit = self._calls.add(self._committed)
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
             finally:
                 self._depth = 0
-                committed, self._committed = self._committed, []
+                self._committed = []
         try:
             if synced:
                 self._sync_log()
             self.health.note_write()
         finally:  # the commit is valid even if it is not on disk yet
-            for call in committed:
-                call()
+            if commit:
+                self._calls.make(commit)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -133,7 +137,10 @@ class Database:
         return written
 
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Call `call` once after the current transaction commits. Only inside `write`."""
+        """Call `call` once after the current transaction commits. Only inside `write`.
+
+        Calls of several commits are made in the order of the commits, by any of their threads.
+        """
         if call not in self._committed:
             self._committed.append(call)
 

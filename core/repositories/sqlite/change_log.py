@@ -49,9 +49,9 @@ class SqliteChangeLog:
         self._listeners.append((listener, statuses))
 
     def watch(self, watcher: Callable[[Change], None]) -> None:
-        """Call `watcher` with every committed change of this process, in the writing thread.
+        """Call `watcher` with every committed change of this process, in the order of commits.
 
-        Changes of one blob by two threads may be reported in either order.
+        It is called in a thread that writes.
         """
         self._watchers.append(watcher)
 

@@ -33,6 +33,7 @@ from core.repositories.sqlite.owners import SqliteOwnerRepository
 from embedded.migrations import MIGRATIONS
 from tests.support.blobs import NOON, a_blob, full_blob, uploaded
 from tests.support.lists import a_page
+from tests.support.waiting import PATIENCE
 
 SCRIPTS = sorted(MIGRATIONS.glob("*.sql"))
 SCHEMA_VERSION = len(SCRIPTS)
@@ -240,6 +241,50 @@ def test_calls_are_made_after_the_commit_in_order_and_once(database: Database) -
     with database.write():
         pass
     assert len(made) == 2
+
+
+def test_calls_of_a_later_commit_wait_for_those_of_an_earlier_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the later commit is on disk first."""
+    made: list[str] = []
+    syncing, synced = threading.Event(), threading.Event()
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if not syncing.is_set():
+            syncing.set()
+            assert synced.wait(PATIENCE)
+        real(descriptor)
+
+    def commit(name: str) -> None:
+        with database.write():
+            database.after_commit(lambda: made.append(name))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(commit, "first")
+        assert syncing.wait(PATIENCE)
+        try:
+            commit("second")
+            assert made == []
+        finally:
+            synced.set()
+        first.result()
+    assert made == ["first", "second"]
+
+
+def test_failed_call_does_not_stop_those_of_later_commits(database: Database) -> None:
+    made: list[str] = []
+
+    def fail() -> None:
+        raise Stop
+
+    with pytest.raises(Stop), database.write():
+        database.after_commit(fail)
+    with database.write():
+        database.after_commit(lambda: made.append("later"))
+    assert made == ["later"]
 
 
 def test_rolled_back_block_makes_no_calls(database: Database) -> None:
