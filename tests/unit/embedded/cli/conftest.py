@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from core.domain.blob import Blob
 from core.domain.delivery import Attempt, Delivery, DeliveryState, Verdict, delivery_id
+from core.repositories.dynamodb.audit import DynamoAuditLog
 from core.repositories.dynamodb.blobs import DynamoBlobRepository
 from core.repositories.dynamodb.deliveries import DynamoDeliveryRepository
 from core.repositories.dynamodb.table import Table
+from core.repositories.ports.audit import AuditLog
 from core.repositories.ports.blobs import BlobRepository
 from core.repositories.ports.deliveries import DeliveryRepository
 from embedded.cli.main import main
@@ -46,23 +49,23 @@ class Rig:
         return versions[-1]
 
 
+class Records(NamedTuple):
+    """The stores of a service, and the options that name them to a command."""
+
+    blobs: BlobRepository
+    deliveries: DeliveryRepository
+    audit: AuditLog
+    where: tuple[str, str]
+
+
 @pytest.fixture(params=["folder", pytest.param("table", marks=pytest.mark.slow)])
-def rig(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Rig]:
-    where = ("--data", str(tmp_path)) if request.param == "folder" else ("--table", "records")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        status = main([*arguments, *where])
-        return (status, *capsys.readouterr())
-
+def records(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Records]:
     if request.param == "folder":
         stores = open_stores(Settings(data=tmp_path))
-        yield Rig(stores.blobs, stores.deliveries, run)
+        where = ("--data", str(tmp_path))
+        yield Records(stores.blobs, stores.deliveries, stores.audit, where)
         stores.database.close()
     else:
         monkeypatch.setenv("AWS_REGION", REGION)
@@ -70,7 +73,22 @@ def rig(
             client = dynamodb_client()
             client.create_table(TableName="records", **table_definition())
             table = Table(client, "records")
-            yield Rig(DynamoBlobRepository(table), DynamoDeliveryRepository(table), run)
+            yield Records(
+                DynamoBlobRepository(table),
+                DynamoDeliveryRepository(table),
+                DynamoAuditLog(table),
+                ("--table", "records"),
+            )
+
+
+@pytest.fixture
+def rig(records: Records, capsys: pytest.CaptureFixture[str]) -> Rig:
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        status = main([*arguments, *records.where])
+        return (status, *capsys.readouterr())
+
+    return Rig(records.blobs, records.deliveries, run)
 
 
 def add_webhook(rig: Rig, blob: Blob) -> str:

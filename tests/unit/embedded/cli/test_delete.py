@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from core.domain.blob import Blob
 from core.domain.clock import utc_now
-from core.repositories.dynamodb.audit import DynamoAuditLog
-from core.repositories.dynamodb.blobs import DynamoBlobRepository
-from core.repositories.dynamodb.table import Table
 from core.repositories.ports.audit import AuditLog
 from core.repositories.ports.blobs import BlobRepository
 from embedded.cli.main import main
-from embedded.settings import Settings
-from embedded.stores import open_stores
-from tests.support.aws.dynamodb import REGION, dynamodb_client, table_definition
-from tests.support.aws.moto import moto_aws
 from tests.support.blobs import a_blob, again, failed, labelled, uploaded
+from tests.unit.embedded.cli.conftest import Records
 
 OLD, NEW = utc_now() - timedelta(days=60), utc_now() - timedelta(days=1)
 
@@ -58,32 +51,17 @@ class Rig:
         return {(each.action.value, each.owner, each.subject) for each in found}
 
 
-@pytest.fixture(params=["folder", pytest.param("table", marks=pytest.mark.slow)])
+@pytest.fixture
 def rig(
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Rig]:
-    where = ("--data", str(tmp_path)) if request.param == "folder" else ("--table", "records")
-
+    records: Records, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Rig:
     def run(*arguments: str, answer: str = "") -> tuple[int, str, str]:
         capsys.readouterr()
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
-        status = main(["delete", *arguments, *where])
+        status = main(["delete", *arguments, *records.where])
         return (status, *capsys.readouterr())
 
-    if request.param == "folder":
-        stores = open_stores(Settings(data=tmp_path))
-        yield Rig(stores.blobs, stores.audit, run)
-        stores.database.close()
-    else:
-        monkeypatch.setenv("AWS_REGION", REGION)
-        with moto_aws():
-            client = dynamodb_client()
-            client.create_table(TableName="records", **table_definition())
-            table = Table(client, "records")
-            yield Rig(DynamoBlobRepository(table), DynamoAuditLog(table), run)
+    return Rig(records.blobs, records.audit, run)
 
 
 def test_selected_pictures_are_due_to_be_deleted_and_recorded(rig: Rig) -> None:
